@@ -1,0 +1,60 @@
+/**
+ * An entry as bytes: `metadata|payload`, the metadata in JSON, as Python writes and reads it (wire facts §1.1). Decides what is an
+ * entry and what is garbage; not what an entry is worth.
+ */
+import { CachedValue, type Clock, type Metadata, type Serializer } from './api.js';
+import { CantDeserializeError, SerializationError } from './errors.js';
+
+const PIPE = 0x7c;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Says in the metadata that the payload `null` stands for `undefined`. */
+const UNDEFINED = 'u';
+
+/** `SerializationError` with its cause for a value that the serializer refuses. */
+export function encodeEntry({ payload, metadata }: CachedValue, serializer: Serializer): Uint8Array {
+  const isUndefined = payload === undefined;
+  const header = JSON.stringify(isUndefined ? { ...metadata, [UNDEFINED]: 1 } : metadata).replaceAll('|', '\\u007c');
+  let body: Uint8Array | string;
+  try {
+    body = serializer.serialize(isUndefined ? null : payload);
+  } catch (cause) {
+    if (cause instanceof SerializationError) throw cause;
+    throw new SerializationError(`The ${serializer.name} serializer refuses this value: ${messageOf(cause)}`, { cause });
+  }
+  if (typeof body === 'string') return encoder.encode(`${header}|${body}`);
+  if (!(body instanceof Uint8Array)) throw new SerializationError(`The ${serializer.name} serializer gave neither text nor bytes.`);
+  const bytes = new Uint8Array(header.length * 3 + 1 + body.length);
+  const { written } = encoder.encodeInto(header, bytes);
+  bytes[written] = PIPE;
+  bytes.set(body, written + 1);
+  return bytes.subarray(0, written + 1 + body.length);
+}
+
+/** `CantDeserializeError` for whatever is no entry, and nothing else: empty, no pipe, no metadata, an unreadable payload. */
+export function decodeEntry(bytes: Uint8Array, serializer: Serializer, clock: Clock): CachedValue {
+  const pipe = bytes.indexOf(PIPE);
+  if (pipe < 0) throw new CantDeserializeError('These bytes are no entry: no "|" between metadata and value.');
+  let metadata: unknown;
+  let payload: unknown;
+  try {
+    metadata = JSON.parse(decoder.decode(bytes.subarray(0, pipe)));
+    payload = serializer.deserialize(bytes.subarray(pipe + 1));
+  } catch (cause) {
+    throw new CantDeserializeError(`These bytes are no entry: ${messageOf(cause)}`, { cause });
+  }
+  if (!isMetadata(metadata)) throw new CantDeserializeError('These bytes are no entry: the metadata has no creation time.');
+  return new CachedValue(metadata[UNDEFINED] === 1 && payload === null ? undefined : payload, metadata, clock);
+}
+
+function isMetadata(metadata: unknown): metadata is Metadata {
+  if (typeof metadata !== 'object' || metadata === null) return false;
+  const { ct, dt, et } = metadata as { ct?: unknown; dt?: unknown; et?: unknown };
+  const isDuration = (value: unknown) => value === undefined || (typeof value === 'number' && value >= 0);
+  return typeof ct === 'number' && Number.isFinite(ct) && isDuration(dt) && isDuration(et);
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,55 @@
+/** Compresses what is stored, from a size on; reads what was stored uncompressed as well. */
+import { constants, deflateRaw, inflateRaw } from 'node:zlib';
+import { CantDeserializeError } from '../errors.js';
+import { ProxyBackend } from '../proxy.js';
+import { checkCount, checkObject, refuseUnknown } from '../validation.js';
+
+/** First byte of what this proxy has compressed. No entry begins with it: an entry begins with `{` or white space. */
+const MARK = 0x01;
+
+export interface CompressionOptions {
+  /** Bytes from which on a value is compressed. Default 1024. */
+  threshold?: number | undefined;
+  /** Bytes that a stored value may have when it is inflated; a larger one is missing. Default 64 MiB. */
+  maxOutputLength?: number | undefined;
+  /** 1 (fast) to 9 (small). Default 1. */
+  level?: number | undefined;
+}
+
+/** `wrap: [new CompressionProxy()]`: raw deflate of `node:zlib`, on its thread pool. */
+export class CompressionProxy extends ProxyBackend<Uint8Array> {
+  override readonly stores = 'bytes';
+  readonly #threshold: number;
+  readonly #maxOutputLength: number;
+  readonly #level: number;
+
+  constructor(options: CompressionOptions = {}) {
+    super();
+    checkObject('The options of CompressionProxy', options);
+    refuseUnknown('CompressionProxy', options, ['threshold', 'maxOutputLength', 'level']);
+    this.#threshold = checkCount('threshold', options.threshold ?? 1024);
+    this.#maxOutputLength = checkCount('maxOutputLength', options.maxOutputLength ?? 64 * 1024 * 1024);
+    this.#level = Math.min(checkCount('level', options.level ?? constants.Z_BEST_SPEED), constants.Z_BEST_COMPRESSION);
+  }
+
+  override encode(_key: string, stored: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (stored.length < this.#threshold) return stored;
+    return new Promise((resolve, reject) => {
+      deflateRaw(stored, { level: this.#level }, (error, deflated) => {
+        if (error) reject(error);
+        else if (deflated.length + 1 >= stored.length) resolve(stored);
+        else resolve(Buffer.concat([Buffer.of(MARK), deflated]));
+      });
+    });
+  }
+
+  override decode(_key: string, stored: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (stored[0] !== MARK) return stored;
+    return new Promise((resolve, reject) => {
+      inflateRaw(stored.subarray(1), { maxOutputLength: this.#maxOutputLength }, (cause, inflated) => {
+        if (cause) reject(new CantDeserializeError(`A compressed value can't be inflated: ${cause.message}`, { cause }));
+        else resolve(inflated);
+      });
+    });
+  }
+}

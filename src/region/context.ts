@@ -1,0 +1,174 @@
+/**
+ * What a running creation knows of itself, and of the creations it stands in: the creator's context, `currentCreation()`, and
+ * whether waiting for another would close a circle. Decides nothing about storing.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { CachedValue, CreationContext, Duration, MultiCreationContext } from '../api.js';
+import { durationOption } from '../duration.js';
+import { ValidationError } from '../errors.js';
+
+/** The creation that the running code is part of, if any. */
+const running = new AsyncLocalStorage<Creation>();
+
+/** What the creator said of the entry it makes. */
+export interface EntryPlan {
+  /** The entry's own expiration time, milliseconds. */
+  expiration: number | undefined;
+  cached: boolean;
+}
+
+/** Somebody who is waited for: his creation, once it runs. */
+export interface Awaited {
+  readonly creation: Creation | undefined;
+}
+
+/** One creation under way. */
+abstract class Creation {
+  /** The creation whose creator asked for this one. */
+  readonly parent: Creation | undefined = running.getStore();
+  /** What calls made inside it are waiting for: added before the wait, removed after it, by the caller who waits. */
+  readonly awaiting = new Set<Awaited>();
+  /** Identity of the lock, and its names: how a call further down its own chain recognises it. */
+  readonly #lock: object;
+  readonly #names: ReadonlySet<string>;
+  #active = true;
+  #controller: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+
+  constructor(lock: object, names: ReadonlySet<string>) {
+    this.#lock = lock;
+    this.#names = names;
+  }
+
+  /** What `currentCreation()` gives inside it. */
+  abstract readonly context: CreationContext | undefined;
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** Made when it is first asked for: most creators never look. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: unknown): void {
+    if (!this.#active || this.#aborted) return;
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+  }
+
+  creates(lock: object, name: string): boolean {
+    return this.#active && this.#lock === lock && this.#names.has(name);
+  }
+
+  /** Calls the creator inside this creation, and ends it when the creator has settled. */
+  async run<T>(creator: () => T | PromiseLike<T>): Promise<T> {
+    try {
+      return await running.run(this, creator);
+    } finally {
+      this.#active = false;
+    }
+  }
+
+  protected plan(plan: EntryPlan, change: Partial<EntryPlan>): void {
+    if (!this.#active) throw new ValidationError('This creation has ended: say expireAfter() and dontCache() before its creator returns.');
+    Object.assign(plan, change);
+  }
+}
+export type { Creation };
+
+export class SingleCreation<Stale = unknown> extends Creation implements CreationContext<Stale> {
+  readonly key: string;
+  readonly stale: CachedValue<Stale> | undefined;
+  readonly entry: EntryPlan = { expiration: undefined, cached: true };
+
+  constructor(lock: object, name: string, key: string, stale: CachedValue<Stale> | undefined) {
+    super(lock, new Set([name]));
+    this.key = key;
+    this.stale = stale;
+  }
+
+  get context(): CreationContext {
+    return this;
+  }
+
+  // Functions of their own, so that creators may take them apart: `({ expireAfter }) => …`.
+  readonly expireAfter = (duration: Duration): void => {
+    this.plan(this.entry, { expiration: durationOption(duration, 'expireAfter') });
+  };
+  readonly dontCache = (): void => this.plan(this.entry, { cached: false });
+}
+
+export class MultiCreation<Stale = unknown> extends Creation implements MultiCreationContext<Stale> {
+  readonly keys: readonly string[];
+  readonly stale: ReadonlyMap<string, CachedValue<Stale>>;
+  readonly #entries: ReadonlyMap<string, EntryPlan>;
+  /** Flights that somebody still waits on. */
+  #attended: number;
+
+  constructor(lock: object, names: ReadonlySet<string>, keys: readonly string[], stale: ReadonlyMap<string, CachedValue<Stale>>) {
+    super(lock, names);
+    this.keys = keys;
+    this.stale = stale;
+    this.#attended = keys.length;
+    this.#entries = new Map(keys.map((key) => [key, { expiration: undefined, cached: true }]));
+  }
+
+  readonly context = undefined;
+
+  /** Each of its flights aborts for itself; the creator goes on while anybody waits for one of its keys. */
+  override abort(reason: unknown): void {
+    this.#attended--;
+    if (this.#attended === 0) super.abort(reason);
+  }
+
+  entry(key: string): EntryPlan {
+    const plan = this.#entries.get(key);
+    if (!plan) throw new ValidationError(`"${key}" is not among the keys of this creation.`);
+    return plan;
+  }
+
+  readonly expireAfter = (key: string, duration: Duration): void => {
+    this.plan(this.entry(key), { expiration: durationOption(duration, 'expireAfter') });
+  };
+  readonly dontCache = (key: string): void => this.plan(this.entry(key), { cached: false });
+}
+
+/**
+ * The creation that the running code is part of; `undefined` when it was called without the cache, and inside a multi creation
+ * (use the context that its creator is given). How a decorated function sets its expiration and reads its signal.
+ */
+export function currentCreation(): CreationContext | undefined {
+  const creation = running.getStore();
+  return creation?.active ? creation.context : undefined;
+}
+
+/** The creation that a call is made in. */
+export function enclosingCreation(): Creation | undefined {
+  return running.getStore();
+}
+
+/** Whether this name is being created further up the caller's own chain. */
+export function isCreatedAbove(caller: Creation | undefined, lock: object, name: string): boolean {
+  for (let above = caller; above; above = above.parent) if (above.creates(lock, name)) return true;
+  return false;
+}
+
+/** Whether `caller`, by waiting for `other`, would wait for itself: k1 asks for k2, whose creator asks for k1. */
+export function closesCircle(caller: Creation | undefined, other: Awaited): boolean {
+  if (!caller) return false;
+  const seen = new Set<Creation>();
+  const reaches = (target: Awaited): boolean => {
+    const creation = target.creation;
+    if (!creation?.active || seen.has(creation)) return false;
+    if (creation === caller) return true;
+    seen.add(creation);
+    return [...creation.awaiting].some(reaches);
+  };
+  return reaches(other);
+}

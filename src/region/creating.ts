@@ -1,0 +1,103 @@
+/**
+ * What creating one key and many have in common: running a creator under observation, whether and for how long its value is
+ * stored, and giving leases back. Who creates, and who is told, is decided by the callers.
+ */
+import type { Lease, Storable } from '../api.js';
+import { type ChannelMessages, creations } from '../channels.js';
+import { stamp } from '../clock.js';
+import type { Creation, EntryPlan } from './context.js';
+import type { Core } from './core.js';
+import type { Flight } from './flights.js';
+import type { Freshness } from './freshness.js';
+import type { Settings } from './settings.js';
+import { NO_LEASE } from './store.js';
+
+export interface Made<T> {
+  readonly value: T;
+  /** Stamps. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+export interface Failed {
+  readonly reason: unknown;
+}
+
+/** Calls a creator inside its creation; counts, times and publishes. Never rejects: what it throws, `undefined` too, is the answer. */
+export async function runCreator<T>(
+  core: Core,
+  keys: readonly string[],
+  creation: Creation,
+  isBackground: boolean,
+  creator: () => T | PromiseLike<T>,
+): Promise<Made<T> | Failed> {
+  const { region, statistics, clock } = core;
+  const messages: ChannelMessages['dogpile.cache:create'][] = creations.hasSubscribers
+    ? keys.map((key) => ({ region, key, background: isBackground }))
+    : [];
+  const startedAt = stamp(clock);
+  for (const message of messages) creations.start.publish(message);
+  try {
+    const value = await creation.run(creator);
+    const endedAt = stamp(clock);
+    statistics.created(keys.length, endedAt - startedAt);
+    for (const message of messages) creations.asyncEnd.publish(Object.assign(message, { result: value }));
+    return { value, startedAt, endedAt };
+  } catch (reason) {
+    statistics.failures++;
+    for (const message of messages) creations.error.publish(Object.assign(message, { error: reason }));
+    return { reason };
+  }
+}
+
+/** A value that may become an entry. */
+export interface Candidate {
+  readonly key: string;
+  readonly value: unknown;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly plan: EntryPlan;
+  readonly lease: Lease;
+  readonly flight: Flight;
+}
+
+/**
+ * The entry to be stored, or `undefined`: it is not to be cached, there is no lease to write it under, its flight is void, or it
+ * can't be serialized (events, all but the first). Throws only what `shouldCache` throws.
+ */
+export function entryOf(core: Core, candidate: Candidate, shouldCache: Settings['shouldCache']): Storable | undefined {
+  const { key, value, startedAt, endedAt, plan, lease, flight } = candidate;
+  // The type of the value is the caller's, who gave both the creator and shouldCache.
+  const isWanted = shouldCache as ((value: unknown) => boolean) | undefined;
+  if (!plan.cached || isWanted?.(value) === false) return undefined;
+  if (lease === NO_LEASE) {
+    core.statistics.droppedWrites++;
+    return undefined;
+  }
+  if (flight.isVoid) {
+    core.refused(key, 'its key was deleted, set or invalidated meanwhile, or its lease was lost');
+    return undefined;
+  }
+  try {
+    return core.store.encode({ value, startedAt, endedAt, ownExpiration: plan.expiration });
+  } catch (error) {
+    core.statistics.droppedWrites++;
+    core.report('serialize', error, key);
+    return undefined;
+  }
+}
+
+/** How long the store keeps an entry, in milliseconds; `undefined`: for ever. */
+export function ttlOf(asked: Freshness, ownExpiration: number | undefined): number | undefined {
+  const expiration = ownExpiration ?? Math.max(asked.callExpiration ?? 0, asked.expiration);
+  const ttl = expiration + asked.keepStale;
+  return ttl === Number.POSITIVE_INFINITY ? undefined : ttl;
+}
+
+/** Releases a lease; that it can't be told is an event: the lease lapses by itself. */
+export async function giveBack(core: Core, lease: Lease, key: string): Promise<void> {
+  try {
+    await lease.release();
+  } catch (error) {
+    core.report('release', error, key);
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * Who is creating what in this process (semantics §3). A flight is one creation, or one attempt at it, that calls of this process
+ * wait on together. Decides who may join it, who is answered by it, and who has to look again; not what is created or stored.
+ */
+import type { CachedValue, Clock, Lease, LossReason } from '../api.js';
+import type { Awaited, Creation } from './context.js';
+import type { Statistics } from './statistics.js';
+
+/** How a flight ended, as one who waited on it is told. */
+export type Outcome =
+  /** The look under the lease found a fresh entry. */
+  | { readonly kind: 'found'; readonly entry: CachedValue }
+  | { readonly kind: 'created'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly reason: unknown }
+  /** For the caller who started it: the creator of many left this key out. */
+  | { readonly kind: 'nothing' }
+  /** Not an answer for this caller: look again. */
+  | { readonly kind: 'again' }
+  /** The caller's own limit of waiting has passed. */
+  | { readonly kind: 'timeout' };
+
+/** What the flight itself knows of its end. `readAt`: when the read that found it was sent. */
+export type Ending =
+  | { readonly kind: 'found'; readonly entry: CachedValue; readonly readAt: number }
+  | { readonly kind: 'created'; readonly value: unknown; readonly stored: boolean }
+  | { readonly kind: 'failed'; readonly reason: unknown }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'again' };
+
+export interface Joining {
+  /** When the caller's call began, in `Flights.tick()`. */
+  readonly began: number;
+  readonly signal: AbortSignal | undefined;
+  /** How long he still waits for another's creation, in milliseconds; asked when he begins to. */
+  patience(): number;
+  /** He started the flight: what it creates is not another's. */
+  readonly first: boolean;
+}
+
+interface Waiter extends Joining {
+  tell(outcome: Outcome): void;
+  stopLimit(): void;
+}
+
+const AGAIN: Outcome = { kind: 'again' };
+
+export class Flight implements Awaited {
+  readonly name: string;
+  readonly #flights: Flights;
+  readonly #waiters = new Set<Waiter>();
+  /** Goes on when nobody waits: its first caller has been served already. */
+  readonly #unattended: boolean;
+  #creation: Creation | undefined;
+  /** When the creator was called. */
+  #calledAt = Number.POSITIVE_INFINITY;
+  #lease: Lease | undefined;
+  #ended = false;
+  #void = false;
+  #waiting: AbortController | undefined;
+
+  constructor(flights: Flights, name: string, unattended: boolean) {
+    this.#flights = flights;
+    this.name = name;
+    this.#unattended = unattended;
+  }
+
+  get creation(): Creation | undefined {
+    return this.#creation;
+  }
+
+  /** Its result must not be stored: its key was deleted, set or invalidated, or its lease is lost. */
+  get isVoid(): boolean {
+    return this.#void;
+  }
+
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  /** Nobody is left who wants its result. */
+  get isDeserted(): boolean {
+    return this.#waiters.size === 0 && !this.#unattended;
+  }
+
+  /** Aborts when nobody waits any more: what the flight's own wait for the lock listens to. */
+  get abandoned(): AbortSignal {
+    this.#waiting ??= new AbortController();
+    return this.#waiting.signal;
+  }
+
+  /** Waits for the end. Rejects with `signal.reason` when the caller is aborted; the flight goes on for the others. */
+  join(joining: Joining): Promise<Outcome> {
+    const { signal } = joining;
+    const { clock } = this.#flights;
+    return new Promise((resolve, reject) => {
+      let limit: unknown;
+      const leave = () => {
+        waiter.stopLimit();
+        signal?.removeEventListener('abort', abort);
+        this.#waiters.delete(waiter);
+      };
+      const abort = () => {
+        leave();
+        reject(signal?.reason);
+        this.#abandonIfAlone(signal?.reason);
+      };
+      const waiter: Waiter = {
+        ...joining,
+        tell: (outcome) => {
+          leave();
+          resolve(outcome);
+        },
+        stopLimit: () => {
+          if (limit !== undefined) clock.clearTimeout(limit);
+          limit = undefined;
+        },
+      };
+      // The first waits for another's creation only once the flight says so (`waitsElsewhere`).
+      if (!joining.first) limit = this.#limit(waiter);
+      signal?.addEventListener('abort', abort);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Another process or region creates: the first caller's limit starts too. */
+  waitsElsewhere(): void {
+    for (const waiter of this.#waiters) {
+      if (!waiter.first) continue;
+      const limit = this.#limit(waiter);
+      const { stopLimit } = waiter;
+      waiter.stopLimit = () => {
+        if (limit !== undefined) this.#flights.clock.clearTimeout(limit);
+        stopLimit();
+      };
+    }
+  }
+
+  /** The creator is called now. */
+  begin(creation: Creation, lease: Lease): void {
+    this.#creation = creation;
+    this.#calledAt = this.#flights.tick();
+    this.#lease = lease;
+    for (const waiter of this.#waiters) if (waiter.first) waiter.stopLimit();
+  }
+
+  /** The commit is sent now: who comes from here on looks for himself. */
+  close(): void {
+    this.#flights.unlist(this);
+  }
+
+  /** Its key was deleted or set, or its lease is lost: nobody joins, nothing is stored, who came after the creator was called looks again at once. */
+  detach(): void {
+    this.#flights.unlist(this);
+    if (this.#calledAt === Number.POSITIVE_INFINITY) return;
+    this.#void = true;
+    for (const waiter of this.#waiters) if (waiter.began > this.#calledAt) waiter.tell(AGAIN);
+  }
+
+  /** Its lease is lost. At `lockMaxHold` everybody but the caller who started it looks again: the creator may never settle. */
+  lose(why: LossReason, statistics: Statistics): void {
+    if (!this.#void) statistics.lockLosses++;
+    this.detach();
+    if (why === 'voided') return;
+    for (const waiter of this.#waiters) if (!waiter.first) waiter.tell(AGAIN);
+  }
+
+  /** Its region was invalidated: detached, and its lease is given back at once, so that newcomers need not wait for it. */
+  async revoke(): Promise<void> {
+    this.detach();
+    await this.#lease?.release();
+  }
+
+  abort(reason: unknown): void {
+    this.#flights.unlist(this);
+    this.#waiting ??= new AbortController();
+    if (this.#waiting.signal.aborted) return;
+    this.#waiting.abort(reason);
+    this.#creation?.abort(reason);
+  }
+
+  /** Tells everybody. Idempotent: the first ending counts. Answers whether it was this one. */
+  end(ending: Ending): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#flights.unlist(this);
+    this.#flights.landed(this);
+    for (const waiter of [...this.#waiters]) waiter.tell(this.#outcomeFor(waiter, ending));
+    return true;
+  }
+
+  /** The answer rule (semantics §3). Everybody here joined before the commit was sent, and no failure is older than its flight. */
+  #outcomeFor(waiter: Waiter, ending: Ending): Outcome {
+    switch (ending.kind) {
+      case 'created':
+        return ending.stored || waiter.began < this.#calledAt ? ending : AGAIN;
+      case 'found':
+        return waiter.began < ending.readAt ? ending : AGAIN;
+      case 'nothing':
+        return waiter.first ? ending : AGAIN;
+      default:
+        return ending;
+    }
+  }
+
+  #limit(waiter: Waiter): unknown {
+    const ms = waiter.patience();
+    if (ms === Number.POSITIVE_INFINITY) return undefined;
+    return this.#flights.clock.setTimeout(() => {
+      waiter.tell({ kind: 'timeout' });
+      this.#abandonIfAlone(undefined);
+    }, ms);
+  }
+
+  #abandonIfAlone(reason: unknown): void {
+    if (this.isDeserted && !this.#ended) this.abort(reason ?? new DOMException('Nobody waits for this creation any more.', 'AbortError'));
+  }
+}
+
+/** The flights of a region. */
+export class Flights {
+  readonly clock: Clock;
+  /** Those that calls may join, by mangled key; never removed by key alone. */
+  readonly #joinable = new Map<string, Flight>();
+  /** Those that nobody may join any more and that have not ended. */
+  readonly #closed = new Set<Flight>();
+  #time = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** Order of events in this region: begins of calls, reads sent, creators called. */
+  tick(): number {
+    this.#time++;
+    return this.#time;
+  }
+
+  get size(): number {
+    return this.#joinable.size + this.#closed.size;
+  }
+
+  joinable(name: string): Flight | undefined {
+    return this.#joinable.get(name);
+  }
+
+  /** A new flight. `unattended`: it goes on when nobody waits for it; `listed`: calls may join it. */
+  open(name: string, { unattended = false, listed = true } = {}): Flight {
+    const flight = new Flight(this, name, unattended);
+    if (listed) this.#joinable.set(name, flight);
+    else this.#closed.add(flight);
+    return flight;
+  }
+
+  /** Said by the flight: nobody joins it any more. */
+  unlist(flight: Flight): void {
+    if (this.#joinable.get(flight.name) !== flight) return;
+    this.#joinable.delete(flight.name);
+    this.#closed.add(flight);
+  }
+
+  /** Said by the flight: it has ended. */
+  landed(flight: Flight): void {
+    this.#closed.delete(flight);
+  }
+
+  /** `set` or `delete` of this key has been called. */
+  detach(name: string): void {
+    this.#joinable.get(name)?.detach();
+    for (const flight of this.#closed) if (flight.name === name) flight.detach();
+  }
+
+  /** A soft invalidation: what is being created goes on, newcomers look for themselves. */
+  unlistAll(): void {
+    for (const flight of [...this.#joinable.values()]) this.unlist(flight);
+  }
+
+  /** A hard invalidation. A lease that can't be given back lapses; the answers say why. */
+  async revokeAll(): Promise<readonly PromiseSettledResult<void>[]> {
+    return Promise.allSettled(this.#all().map((flight) => flight.revoke()));
+  }
+
+  abortAll(reason: unknown): void {
+    for (const flight of this.#all()) flight.abort(reason);
+  }
+
+  #all(): Flight[] {
+    return [...this.#joinable.values(), ...this.#closed];
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Missing, stale or fresh: one pure function of an entry, the policy, the invalidations and now (semantics §1). Reads no clock
+ * and no store.
+ */
+import type { CachedValue } from '../api.js';
+import { stampOf } from '../clock.js';
+
+/** The version of the format that we write and create for. */
+export const VALUE_VERSION = 2;
+
+/** A stamp of another host's clock may be so far ahead and count as now; further ahead it is a clock gone wrong. */
+const CLOCK_SKEW = 60_000;
+
+/** Stamps (epoch ms) of the last invalidations; 0: never. */
+export interface Cutoffs {
+  readonly hard: number;
+  readonly soft: number;
+}
+export const NO_CUTOFFS: Cutoffs = { hard: 0, soft: 0 };
+
+/** What a reader asks for, in milliseconds. */
+export interface Freshness {
+  /** Of this very call: wins over the entry's own. */
+  readonly callExpiration: number | undefined;
+  /** Of the decorator or region. */
+  readonly expiration: number;
+  /** How long an entry is kept after it expired. */
+  readonly keepStale: number;
+}
+
+export type Verdict = 'fresh' | 'expired' | 'soft-invalidated' | 'from-the-future' | 'hard-invalidated' | 'too-old';
+
+/** The expiration time that holds for an entry: the call's, its own, the decorator's or region's. */
+export function expirationOf(entry: CachedValue, asked: Freshness): number {
+  const own = entry.metadata.et;
+  return asked.callExpiration ?? (own === undefined ? asked.expiration : own * 1000);
+}
+
+/** When the creation of an entry began: what invalidations are judged against. */
+export function startOf(entry: CachedValue): number {
+  const { ct, dt } = entry.metadata;
+  return stampOf(dt === undefined ? ct : ct - dt);
+}
+
+export function judge(entry: CachedValue, asked: Freshness, cutoffs: Cutoffs, now: number): Verdict {
+  if (cutoffs.hard > 0 && startOf(entry) <= cutoffs.hard) return 'hard-invalidated';
+  const expiration = expirationOf(entry, asked);
+  const age = now - stampOf(entry.metadata.ct);
+  if (age > expiration + asked.keepStale) return 'too-old';
+  if (cutoffs.soft > 0 && startOf(entry) <= cutoffs.soft) return 'soft-invalidated';
+  if (age < -CLOCK_SKEW) return 'from-the-future';
+  return age > expiration ? 'expired' : 'fresh';
+}
+
+/** A stale value may be served; a missing one is as good as none. */
+export function isMissing(verdict: Verdict): boolean {
+  return verdict === 'hard-invalidated' || verdict === 'too-old';
+}

@@ -1,0 +1,325 @@
+/**
+ * Many keys: one read, one acquire for all that miss, one creator call for what was won, one commit; then what others create is
+ * awaited (semantics §5). Each key is a flight of its own, so calls for one key and for many share creations both ways.
+ */
+import type { Awaitable, CachedValue, Lease, MultiCreationContext, Storable } from '../api.js';
+import { ValidationError } from '../errors.js';
+import { enclosingCreation, MultiCreation } from './context.js';
+import type { Core, Look } from './core.js';
+import { entryOf, type Failed, giveBack, type Made, runCreator, ttlOf } from './creating.js';
+import type { Flight, Outcome } from './flights.js';
+import { type Call, callOf, isFreshFor, isReentrant, lockTimeout, mayServe, reentrance, waitFor } from './get-or-create.js';
+import type { Settings } from './settings.js';
+import { NO_LEASE } from './store.js';
+
+export type AnyMultiCreator = (keys: string[], context: MultiCreationContext<unknown>) => Awaitable<Results>;
+type Results = readonly unknown[] | ReadonlyMap<string, unknown>;
+
+/** A value there is; a key that a creator's Map left out has none. */
+export interface Found {
+  readonly value: unknown;
+}
+
+/** What the keys of one call share. */
+interface Batch {
+  readonly creator: AnyMultiCreator;
+  readonly settings: Settings;
+  /** Create also what is there (`refresh`). */
+  readonly anew: boolean;
+}
+
+/** A key with what the last look found. */
+interface Item {
+  readonly call: Call;
+  readonly look: Look;
+  /** May be served while another creates. */
+  readonly stale: CachedValue | undefined;
+}
+
+/** An item that this call contends for. */
+interface Contender extends Item {
+  readonly flight: Flight;
+}
+
+/** Values by key, without the keys that a creator's Map left out. */
+export async function getOrCreateMulti(
+  core: Core,
+  keys: readonly string[],
+  creator: AnyMultiCreator,
+  settings: Settings,
+  { anew = false } = {},
+): Promise<ReadonlyMap<string, Found>> {
+  const batch: Batch = { creator, settings, anew };
+  settings.signal?.throwIfAborted();
+  let open: readonly Call[] = [...new Set(keys)].sort(byCodePoint).map((key) => callOf(core, key, unused, settings));
+  const results = new Map<string, Found>();
+  if (core.store.backend.storesNothing) return createAlone(core, open, batch);
+  for (let round = 1; open.length > 0; round++) {
+    const looks = await core.lookMulti(
+      open.map(({ key }) => key),
+      open.map(({ name }) => name),
+      open[0]?.asked ?? never(),
+    );
+    settings.signal?.throwIfAborted();
+    const items = open.map((call, at) => itemOf(core, call, looks[at] ?? never(), batch));
+    if (round === 1) for (const { call, look } of items) core.looked(call.key, look);
+    // What others hold is waited for one key at a time, every other round: by then most of the rest is there as well.
+    open = await settleRound(core, items, batch, { wait: round % 2 === 0 }, results);
+  }
+  return results;
+}
+
+/** Settles what it can; answers with the calls that have to look again. */
+async function settleRound(
+  core: Core,
+  items: readonly Item[],
+  batch: Batch,
+  { wait }: { wait: boolean },
+  results: Map<string, Found>,
+): Promise<Call[]> {
+  const caller = enclosingCreation();
+  const missing: Item[] = [];
+  for (const item of items) {
+    const { call, look, stale } = item;
+    const current = core.flights.joinable(call.name);
+    if (look.state === 'fresh' && !batch.anew) results.set(call.key, { value: look.value.payload });
+    else if (isReentrant(core, call, caller, current)) {
+      if (look.state === 'missing') throw reentrance(call.key);
+      results.set(call.key, { value: look.value.payload });
+    } else if (stale && current) results.set(call.key, { value: stale.payload });
+    else missing.push(item);
+  }
+
+  const again: Call[] = [];
+  const settle = async ({ call, stale }: Item, outcome: Outcome, isOurs: boolean): Promise<void> => {
+    if (outcome.kind === 'created') results.set(call.key, { value: outcome.value });
+    else if (outcome.kind === 'failed') throw outcome.reason;
+    else if (outcome.kind === 'timeout') throw lockTimeout(call);
+    else if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call))) results.set(call.key, { value: outcome.entry.payload });
+    else if (outcome.kind === 'again' && stale && isOurs) results.set(call.key, { value: stale.payload });
+    else if (outcome.kind !== 'nothing') again.push(call);
+  };
+
+  // What nobody here creates is ours to contend for: all at once, or, where others hold all of it, one that we wait for.
+  const free = missing.filter(({ call }) => batch.anew || !core.flights.joinable(call.name));
+  const chosen = wait ? free.slice(0, 1) : free;
+  const contenders = chosen.map((item) => ({ ...item, flight: core.flights.open(item.call.name, { listed: !batch.anew, unattended: isBehind(item, chosen, batch) }) }));
+  launch(core, contenders, batch, wait);
+  await Promise.all(
+    contenders.map(async (contender) => {
+      if (isBehind(contender, chosen, batch)) results.set(contender.call.key, { value: contender.stale?.payload });
+      else await settle(contender, await waitFor(contender.flight, contender.call, caller, true), true);
+    }),
+  );
+
+  // What was won has been created; now the rest is awaited.
+  const rest = missing.filter((item) => !chosen.includes(item));
+  await Promise.all(
+    rest.map(async (item) => {
+      const current = core.flights.joinable(item.call.name);
+      if (!current || batch.anew) again.push(item.call);
+      else {
+        core.waits(item.call.key, 'here');
+        await settle(item, await waitFor(current, item.call, caller, false), false);
+      }
+    }),
+  );
+  return again.sort((a, b) => byCodePoint(a.key, b.key));
+}
+
+/** With `background`, stale values are served at once and created behind, unless the caller has to wait for missing ones anyway. */
+function isBehind(item: Item, chosen: readonly Item[], { settings }: Batch): boolean {
+  return settings.background && item.stale !== undefined && chosen.every(({ stale }) => stale !== undefined);
+}
+
+function itemOf(core: Core, call: Call, look: Look, { anew }: Batch): Item {
+  const isServed = look.state === 'stale' && !anew && mayServe(core, look.value, call);
+  return { call, look, stale: isServed ? look.value : undefined };
+}
+
+// -------------------------------------------------------------------------------------------------------- the flights
+
+/** Starts the flights; they are the region's from here on, and tell their waiters themselves. */
+function launch(core: Core, contenders: readonly Contender[], batch: Batch, wait: boolean): void {
+  if (contenders.length === 0) return;
+  const end = (ending: Parameters<Flight['end']>[0]) => contenders.map(({ flight }) => flight.end(ending));
+  core.behind(
+    fly(core, contenders, batch, wait).then(
+      () => void end({ kind: 'again' }),
+      (reason: unknown) => void end({ kind: 'failed', reason }),
+    ),
+  );
+}
+
+async function fly(core: Core, contenders: readonly Contender[], batch: Batch, wait: boolean): Promise<void> {
+  const acquiredAt = core.flights.tick();
+  const leases = await acquireAll(core, contenders, wait);
+  try {
+    const won: Contender[] = [];
+    for (const contender of contenders) {
+      if (leases.has(contender.call.name)) won.push(contender);
+      else contender.flight.end({ kind: 'again' });
+    }
+    const looks = await lookUnder(core, won, leases, acquiredAt);
+    const toCreate: Contender[] = [];
+    won.forEach((contender, at) => {
+      const look = looks[at] ?? never();
+      if (look.state === 'fresh' && !batch.anew) contender.flight.end({ kind: 'found', entry: look.value, readAt: look.readAt });
+      else if (!contender.flight.isDeserted) toCreate.push({ ...contender, look });
+    });
+    if (toCreate.length > 0) await create(core, toCreate, leases, batch);
+  } finally {
+    await Promise.all(contenders.map(({ call }) => giveBack(core, leases.get(call.name) ?? NO_LEASE, call.key)));
+  }
+}
+
+/** By name, those that were won; all of them, unfenced, while the lock can't be reached. */
+async function acquireAll(core: Core, contenders: readonly Contender[], wait: boolean): Promise<ReadonlyMap<string, Lease>> {
+  const [first] = contenders;
+  const isAwaited = wait && first !== undefined;
+  try {
+    const leases = await core.store.tryAcquireMulti(
+      contenders.map(({ call }) => call.name),
+      (name, error) => core.report('acquire', error, name),
+    );
+    if (!isAwaited || leases.size > 0) return leases;
+    core.waits(first.call.key, 'elsewhere');
+    first.flight.waitsElsewhere();
+    const lease = await core.store.acquire(first.call.name, first.flight.abandoned);
+    return lease ? new Map([[first.call.name, lease]]) : leases;
+  } catch (error) {
+    if (isAwaited && first.flight.abandoned.aborted) throw error;
+    core.report('acquire', error);
+    return new Map(contenders.map(({ call }) => [call.name, NO_LEASE]));
+  }
+}
+
+/** The second look: what came with the leases, and one read for those that say nothing. */
+async function lookUnder(core: Core, won: readonly Contender[], leases: ReadonlyMap<string, Lease>, acquiredAt: number): Promise<Look[]> {
+  const isSilent = ({ call }: Contender) => {
+    const lease = leases.get(call.name);
+    return lease !== NO_LEASE && lease !== undefined && !('stored' in lease);
+  };
+  const silent = won.filter(isSilent);
+  const read = silent.length === 0 ? [] : await core.lookMulti(
+    silent.map(({ call }) => call.key),
+    silent.map(({ call }) => call.name),
+    silent[0]?.call.asked ?? never(),
+  );
+  return Promise.all(
+    won.map((contender) => {
+      const { call, look } = contender;
+      const lease = leases.get(call.name);
+      if (lease && 'stored' in lease) return core.judge(call.key, lease.stored, call.asked, acquiredAt, false);
+      return read[silent.indexOf(contender)] ?? look;
+    }),
+  );
+}
+
+async function create(core: Core, contenders: readonly Contender[], leases: ReadonlyMap<string, Lease>, batch: Batch): Promise<void> {
+  const keys = contenders.map(({ call }) => call.key);
+  const stale = new Map(contenders.flatMap(({ call, look }) => (look.state === 'missing' ? [] : [[call.key, look.value]])));
+  const creation = new MultiCreation(core.store.lock, new Set(contenders.map(({ call }) => call.name)), keys, stale);
+  const isBackground = contenders.every(({ flight }) => flight.waiting === 0);
+  for (const { call, flight } of contenders) {
+    const lease = leases.get(call.name) ?? NO_LEASE;
+    flight.begin(creation, lease);
+    lease.whenLost?.((why) => flight.lose(why, core.statistics));
+  }
+  const made = await runCreator(core, keys, creation, isBackground, async () => checked(await batch.creator([...keys], creation), keys));
+  if ('reason' in made) {
+    for (const { flight } of contenders) flight.end({ kind: 'failed', reason: made.reason });
+    return;
+  }
+  // The commit is sent now: who comes from here on looks for himself.
+  for (const { flight } of contenders) flight.close();
+  const stored = await commit(core, contenders, leases, creation, made, batch);
+  if (!(stored instanceof Set)) {
+    for (const { flight } of contenders) flight.end({ kind: 'failed', reason: stored.reason });
+    return;
+  }
+  for (const { call, flight } of contenders) {
+    const found = made.value.get(call.key);
+    flight.end(found ? { kind: 'created', value: found.value, stored: stored.has(call.name) } : { kind: 'nothing' });
+  }
+}
+
+/** The names that were stored, or what `shouldCache` threw. Trouble of the store is an event. */
+async function commit(
+  core: Core,
+  contenders: readonly Contender[],
+  leases: ReadonlyMap<string, Lease>,
+  creation: MultiCreation,
+  made: Made<ReadonlyMap<string, Found>>,
+  { settings, anew }: Batch,
+): Promise<Set<string> | Failed> {
+  const { startedAt, endedAt } = made;
+  const entries = new Map<string, Storable>();
+  const ttls = new Map<string, number>();
+  try {
+    for (const { call, flight } of contenders) {
+      const { key, name, asked } = call;
+      const found = made.value.get(key);
+      if (!found) continue;
+      const plan = creation.entry(key);
+      const lease = leases.get(name) ?? NO_LEASE;
+      const entry = entryOf(core, { key, value: found.value, startedAt, endedAt, plan, lease, flight }, anew ? undefined : settings.shouldCache);
+      if (entry === undefined) continue;
+      entries.set(name, entry);
+      const ttl = ttlOf(asked, plan.expiration);
+      if (ttl !== undefined) ttls.set(name, ttl);
+    }
+  } catch (reason) {
+    return { reason };
+  }
+  if (entries.size === 0) return new Set();
+  try {
+    const refused = await core.store.commitMulti(entries, leases, ttls);
+    for (const { call } of contenders) if (refused.has(call.name)) core.refused(call.key, 'its lease no longer stood in the store');
+    return new Set([...entries.keys()].filter((name) => !refused.has(name)));
+  } catch (error) {
+    core.statistics.droppedWrites += entries.size;
+    core.report('setMulti', error);
+    return new Set();
+  }
+}
+
+/** Where the backend elects nobody, every call runs its creator. */
+async function createAlone(core: Core, calls: readonly Call[], { creator }: Batch): Promise<ReadonlyMap<string, Found>> {
+  const keys = calls.map(({ key }) => key);
+  if (keys.length === 0) return new Map();
+  const creation = new MultiCreation({}, new Set(), keys, new Map());
+  const made = await runCreator(core, keys, creation, false, async () => checked(await creator([...keys], creation), keys));
+  if ('reason' in made) throw made.reason;
+  return made.value;
+}
+
+/** The creator's results by key. An array has as many values as there are keys; a Map may leave keys out. */
+function checked(results: Results, keys: readonly string[]): ReadonlyMap<string, Found> {
+  if (results instanceof Map) {
+    return new Map(keys.flatMap((key) => (results.has(key) ? [[key, { value: results.get(key) }]] : [])));
+  }
+  if (!Array.isArray(results) || results.length !== keys.length) {
+    const what = Array.isArray(results) ? `${results.length} values` : String(results);
+    throw new ValidationError(`The creator must give an array of ${keys.length} values, one for each key it was called with, or a Map; it gave ${what}.`);
+  }
+  return new Map(keys.map((key, at) => [key, { value: results[at] }]));
+}
+
+/** Python's order of strings: by code point, where UTF-16 units would put astral characters before U+E000. */
+export function byCodePoint(a: string, b: string): number {
+  const left = a[Symbol.iterator]();
+  const right = b[Symbol.iterator]();
+  for (;;) {
+    const [l, r] = [left.next(), right.next()];
+    if (l.done || r.done) return Number(r.done ?? false) - Number(l.done ?? false);
+    const difference = (l.value.codePointAt(0) ?? 0) - (r.value.codePointAt(0) ?? 0);
+    if (difference !== 0) return difference;
+  }
+}
+
+const unused = (): never => never();
+
+function never(): never {
+  throw new Error('A store answered for other keys than it was asked for.');
+}

@@ -1,0 +1,43 @@
+/** The region's plain counters. Counts; decides nothing. */
+import type { RegionStatistics } from '../api.js';
+
+export class Statistics implements RegionStatistics {
+  hits = 0;
+  misses = 0;
+  stale = 0;
+  waits = 0;
+  creations = 0;
+  failures = 0;
+  creationTime = { count: 0, total: 0, max: 0 };
+  refusedCommits = 0;
+  droppedWrites = 0;
+  backendErrors = 0;
+  backendTimeouts = 0;
+  lockLosses = 0;
+  #evictionsBefore = 0;
+  readonly #evicted: () => number;
+
+  /** `evicted`: how many entries the backend has evicted in its life. */
+  constructor(evicted: () => number) {
+    this.#evicted = evicted;
+  }
+
+  get evictions(): number {
+    return this.#evicted() - this.#evictionsBefore;
+  }
+
+  /** One call of a creator, for so many keys. */
+  created(keys: number, ms: number): void {
+    this.creations += keys;
+    this.creationTime.count++;
+    this.creationTime.total += ms;
+    this.creationTime.max = Math.max(this.creationTime.max, ms);
+  }
+
+  reset(): void {
+    this.hits = this.misses = this.stale = this.waits = this.creations = this.failures = 0;
+    this.refusedCommits = this.droppedWrites = this.backendErrors = this.backendTimeouts = this.lockLosses = 0;
+    this.creationTime = { count: 0, total: 0, max: 0 };
+    this.#evictionsBefore = this.#evicted();
+  }
+}

@@ -1,0 +1,3 @@
+/** `dogpile-cache/testing`: what proves a backend, and what makes tests of caching code deterministic. */
+export { FakeClock } from './fake-clock.js';
+export { Gate } from './gate.js';
