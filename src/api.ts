@@ -143,7 +143,10 @@ export interface ConfigureOptions extends Policy {
 export type Creator<T, Stale = T> = (context: CreationContext<Stale>) => Awaitable<T>;
 
 /** `keys` are unmangled, in code-point order. */
-export type MultiCreator<Result, Stale = unknown> = (keys: string[], context: MultiCreationContext<Stale>) => Awaitable<Result>;
+export type MultiCreator<Result, Stale = unknown> = (
+  keys: string[],
+  context: MultiCreationContext<Stale>,
+) => Awaitable<Result>;
 
 export interface CreationContext<Stale = unknown> {
   readonly key: string;
@@ -255,7 +258,10 @@ export interface RecordsRequest {
   found: Records | undefined;
 }
 
-/** What a write is stamped with: the store refuses it (answers `false`) when an invalidation has cut that off. */
+/**
+ * What a write is stamped with: the store refuses it (answers `false`) when an invalidation has cut that off, and one without a
+ * lease also when a soft one has made it stale.
+ */
 export interface GenerationFence {
   readonly region: string;
   readonly rid: string;
@@ -270,8 +276,8 @@ export interface GenerationFence {
 export interface GenerationStore {
   /** Advances the region's record; a hard one cuts off the leases of creations under way. */
   invalidate(region: string, options: { readonly hard: boolean }): Awaitable<void>;
-  /** The region's record alone, and those of the tags named. */
-  read(request: RecordsRequest): Awaitable<void>;
+  /** The region's record alone, and those of the tags named. `seed`: the region's record is made where it is absent. */
+  read(request: RecordsRequest, options?: { readonly seed?: boolean | undefined }): Awaitable<void>;
 }
 
 /**
@@ -349,6 +355,7 @@ export interface Lease extends AsyncDisposable {
 export type LossReason = 'voided' | 'lapsed';
 
 export type { ProxyBackend } from './proxy.js';
+
 import type { ProxyBackend } from './proxy.js';
 // biome-ignore lint/suspicious/noExplicitAny: a proxy of bytes or of values
 export type ProxyLike = ProxyBackend<any> | (new () => ProxyBackend<any>);

@@ -8,10 +8,12 @@ import type {
   BackendHost,
   CacheBackend,
   CacheMutex,
+  GenerationStore,
   KeyMangler,
   Lease,
   LossReason,
   ProxyLike,
+  ReadOptions,
   Serializer,
   Storable,
   StoreMultiOptions,
@@ -54,7 +56,10 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
 
   /** What it stands in front of. `ValidationError` before it stands in front of anything. */
   get proxied(): CacheBackend {
-    if (!this.#proxied) throw new ValidationError('This proxy stands in front of nothing yet: give it to configure({ wrap: […] }) or region.wrap().');
+    if (!this.#proxied)
+      throw new ValidationError(
+        'This proxy stands in front of nothing yet: give it to configure({ wrap: […] }) or region.wrap().',
+      );
     return this.#proxied;
   }
 
@@ -62,21 +67,31 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
   static wrap(proxy: ProxyLike, backend: CacheBackend): ProxyBackend {
     const isClass = typeof proxy === 'function';
     const instance: unknown = isClass ? new proxy() : proxy;
-    if (!(instance instanceof ProxyBackend)) throw new ValidationError('A proxy is a subclass of ProxyBackend, or an instance of one.');
+    if (!(instance instanceof ProxyBackend))
+      throw new ValidationError('A proxy is a subclass of ProxyBackend, or an instance of one.');
     if (instance.#proxied && instance.#proxied !== backend) {
-      throw new ValidationError('This proxy already stands in front of another backend. Make one instance for each region.');
+      throw new ValidationError(
+        'This proxy already stands in front of another backend. Make one instance for each region.',
+      );
     }
     instance.#proxied = backend;
     return instance;
   }
 
-  get(key: string): Awaitable<Stored | undefined> {
-    return andThen(this.proxied.get(key), (stored) => this.#decoded(key, stored));
+  /** What keeps the region's invalidations for all processes, if the store does. */
+  get generations(): GenerationStore | undefined {
+    return this.proxied.generations;
   }
 
-  getMulti(keys: readonly string[]): Awaitable<(Stored | undefined)[]> {
-    if (this.#overrides('get')) return all(keys.map((key) => this.get(key)));
-    return andThen(this.proxied.getMulti(keys), (found) => all(keys.map((key, at) => this.#decoded(key, found[at]))));
+  get(key: string, options?: ReadOptions): Awaitable<Stored | undefined> {
+    return andThen(this.proxied.get(key, options), (stored) => this.#decoded(key, stored));
+  }
+
+  getMulti(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
+    if (this.#overrides('get')) return all(keys.map((key) => this.get(key, options)));
+    return andThen(this.proxied.getMulti(keys, options), (found) =>
+      all(keys.map((key, at) => this.#decoded(key, found[at]))),
+    );
   }
 
   set(key: string, stored: Stored, options?: StoreOptions): Awaitable<boolean | void> {
@@ -84,12 +99,15 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     return andThen(this.#encoded(key, stored), (encoded) => this.proxied.set(key, encoded, inner));
   }
 
-  setMulti(entries: ReadonlyMap<string, Stored>, options: StoreMultiOptions = {}): Awaitable<ReadonlySet<string> | void> {
-    const { ttl, leases } = options;
+  setMulti(
+    entries: ReadonlyMap<string, Stored>,
+    options: StoreMultiOptions = {},
+  ): Awaitable<ReadonlySet<string> | void> {
+    const { ttl, leases, generation } = options;
     if (this.#overrides('set')) {
       const answers = [...entries].map(([key, stored]) => {
         const own = typeof ttl === 'number' ? ttl : ttl?.get(key);
-        return this.set(key, stored, { ttl: own, lease: leases?.get(key) });
+        return this.set(key, stored, { ttl: own, lease: leases?.get(key), generation });
       });
       return andThen(all(answers), (settled) => new Set([...entries.keys()].filter((_, at) => settled[at] === false)));
     }
@@ -101,7 +119,7 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
         const value = list[at];
         if (value !== undefined) written.set(key, value);
       }
-      return this.proxied.setMulti(written, { ttl, leases: inner });
+      return this.proxied.setMulti(written, { ttl, leases: inner, generation });
     });
   }
 
@@ -120,17 +138,29 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     return {
       locked: () => inner.locked(),
       acquire: (options?: AcquireOptions) =>
-        andThen(inner.acquire(options), (lease): Awaitable<Lease | undefined> => lease && this.#throughLease(key, lease)),
+        andThen(
+          inner.acquire(options),
+          (lease): Awaitable<Lease | undefined> => lease && this.#throughLease(key, lease),
+        ),
     };
   }
 
-  acquireMulti(keys: readonly string[]): Awaitable<ReadonlyMap<string, Lease>> | undefined {
-    const inner = this.proxied.acquireMulti?.(keys);
+  acquireMulti(keys: readonly string[], options?: ReadOptions): Awaitable<ReadonlyMap<string, Lease>> | undefined {
+    const inner = this.proxied.acquireMulti?.(keys, options);
     if (!inner || !this.#changesReads()) return inner;
     return andThen(inner, (leases) => {
       const names = [...leases.keys()];
       const wrapped = all([...leases].map(([key, lease]) => this.#throughLease(key, lease)));
-      return andThen(wrapped, (list) => new Map(names.flatMap((name, at) => { const lease = list[at]; return lease ? [[name, lease]] : []; })));
+      return andThen(
+        wrapped,
+        (list) =>
+          new Map(
+            names.flatMap((name, at) => {
+              const lease = list[at];
+              return lease ? [[name, lease]] : [];
+            }),
+          ),
+      );
     });
   }
 

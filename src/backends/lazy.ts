@@ -7,8 +7,10 @@ import type {
   BackendHost,
   CacheBackend,
   CacheMutex,
+  GenerationStore,
   KeyMangler,
   Lease,
+  ReadOptions,
   Serializer,
   Storable,
   StoreMultiOptions,
@@ -69,17 +71,27 @@ export class LazyBackend implements CacheBackend {
     return engine && 'evictions' in engine && typeof engine.evictions === 'number' ? engine.evictions : 0;
   }
 
-  get(key: string): Awaitable<Storable | undefined> {
-    return this.#engine ? this.#engine.get(key) : this.load().then((engine) => engine.get(key));
+  get generations(): GenerationStore | undefined {
+    return this.#engine?.generations;
   }
-  getMulti(keys: readonly string[]): Awaitable<(Storable | undefined)[]> {
-    return this.#engine ? this.#engine.getMulti(keys) : this.load().then((engine) => engine.getMulti(keys));
+
+  get(key: string, options?: ReadOptions): Awaitable<Storable | undefined> {
+    return this.#engine ? this.#engine.get(key, options) : this.load().then((engine) => engine.get(key, options));
+  }
+  getMulti(keys: readonly string[], options?: ReadOptions): Awaitable<(Storable | undefined)[]> {
+    return this.#engine
+      ? this.#engine.getMulti(keys, options)
+      : this.load().then((engine) => engine.getMulti(keys, options));
   }
   set(key: string, stored: Storable, options?: StoreOptions): Awaitable<boolean | void> {
-    return this.#engine ? this.#engine.set(key, stored, options) : this.load().then((engine) => engine.set(key, stored, options));
+    return this.#engine
+      ? this.#engine.set(key, stored, options)
+      : this.load().then((engine) => engine.set(key, stored, options));
   }
   setMulti(entries: ReadonlyMap<string, Storable>, options?: StoreMultiOptions): Awaitable<ReadonlySet<string> | void> {
-    return this.#engine ? this.#engine.setMulti(entries, options) : this.load().then((engine) => engine.setMulti(entries, options));
+    return this.#engine
+      ? this.#engine.setMulti(entries, options)
+      : this.load().then((engine) => engine.setMulti(entries, options));
   }
   delete(key: string): Awaitable<void> {
     return this.#engine ? this.#engine.delete(key) : this.load().then((engine) => engine.delete(key));
@@ -92,8 +104,8 @@ export class LazyBackend implements CacheBackend {
   mutex(key: string): CacheMutex | undefined {
     return this.#engine?.mutex?.(key);
   }
-  acquireMulti(keys: readonly string[]): Awaitable<ReadonlyMap<string, Lease>> | undefined {
-    return this.#engine?.acquireMulti?.(keys);
+  acquireMulti(keys: readonly string[], options?: ReadOptions): Awaitable<ReadonlyMap<string, Lease>> | undefined {
+    return this.#engine?.acquireMulti?.(keys, options);
   }
 
   attach(host: BackendHost): void {

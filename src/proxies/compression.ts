@@ -47,7 +47,8 @@ export class CompressionProxy extends ProxyBackend<Uint8Array> {
     if (stored[0] !== MARK) return stored;
     return new Promise((resolve, reject) => {
       inflateRaw(stored.subarray(1), { maxOutputLength: this.#maxOutputLength }, (cause, inflated) => {
-        if (cause) reject(new CantDeserializeError(`A compressed value can't be inflated: ${cause.message}`, { cause }));
+        if (cause)
+          reject(new CantDeserializeError(`A compressed value can't be inflated: ${cause.message}`, { cause }));
         else resolve(inflated);
       });
     });

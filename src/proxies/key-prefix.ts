@@ -1,5 +1,17 @@
-/** Puts a prefix before every key, its lock's too: two applications in one store. */
-import type { Awaitable, CacheMutex, Lease, Storable, StoreMultiOptions, StoreOptions } from '../api.js';
+/** Puts a prefix before every key, its lock's and the region's record too: two applications in one store. */
+import type {
+  AcquireOptions,
+  Awaitable,
+  CacheMutex,
+  GenerationFence,
+  GenerationStore,
+  Lease,
+  ReadOptions,
+  RecordsRequest,
+  Storable,
+  StoreMultiOptions,
+  StoreOptions,
+} from '../api.js';
 import { andThen } from '../promises.js';
 import { ProxyBackend } from '../proxy.js';
 import { checkString } from '../validation.js';
@@ -13,19 +25,33 @@ export class KeyPrefixProxy extends ProxyBackend {
     this.#prefix = checkString('prefix', prefix);
   }
 
-  override get(key: string): Awaitable<Storable | undefined> {
-    return this.proxied.get(this.#prefix + key);
+  override get(key: string, options?: ReadOptions): Awaitable<Storable | undefined> {
+    return this.proxied.get(this.#prefix + key, this.#named(options));
   }
-  override getMulti(keys: readonly string[]): Awaitable<(Storable | undefined)[]> {
-    return this.proxied.getMulti(this.#all(keys));
+  override getMulti(keys: readonly string[], options?: ReadOptions): Awaitable<(Storable | undefined)[]> {
+    return this.proxied.getMulti(this.#all(keys), this.#named(options));
   }
   override set(key: string, stored: Storable, options?: StoreOptions): Awaitable<boolean | void> {
-    return this.proxied.set(this.#prefix + key, stored, options);
+    return this.proxied.set(
+      this.#prefix + key,
+      stored,
+      options && { ...options, generation: this.#fence(options.generation) },
+    );
   }
-  override setMulti(entries: ReadonlyMap<string, Storable>, options: StoreMultiOptions = {}): Awaitable<ReadonlySet<string> | void> {
-    const { ttl, leases } = options;
-    const inner = { ttl: typeof ttl === 'object' ? this.#keyed(ttl) : ttl, leases: leases && this.#keyed(leases) };
-    return andThen(this.proxied.setMulti(this.#keyed(entries), inner), (refused) => refused && new Set([...refused].map((key) => this.#bare(key))));
+  override setMulti(
+    entries: ReadonlyMap<string, Storable>,
+    options: StoreMultiOptions = {},
+  ): Awaitable<ReadonlySet<string> | void> {
+    const { ttl, leases, generation } = options;
+    const inner = {
+      ttl: typeof ttl === 'object' ? this.#keyed(ttl) : ttl,
+      leases: leases && this.#keyed(leases),
+      generation: this.#fence(generation),
+    };
+    return andThen(
+      this.proxied.setMulti(this.#keyed(entries), inner),
+      (refused) => refused && new Set([...refused].map((key) => this.#bare(key))),
+    );
   }
   override delete(key: string): Awaitable<void> {
     return this.proxied.delete(this.#prefix + key);
@@ -34,11 +60,31 @@ export class KeyPrefixProxy extends ProxyBackend {
     return this.proxied.deleteMulti(this.#all(keys));
   }
   override mutex(key: string): CacheMutex | undefined {
-    return this.proxied.mutex?.(this.#prefix + key);
+    const inner = this.proxied.mutex?.(this.#prefix + key);
+    return (
+      inner && {
+        locked: () => inner.locked(),
+        acquire: (options?: AcquireOptions) => inner.acquire(this.#named(options)),
+      }
+    );
   }
-  override acquireMulti(keys: readonly string[]): Awaitable<ReadonlyMap<string, Lease>> | undefined {
-    const inner = this.proxied.acquireMulti?.(this.#all(keys));
+  override acquireMulti(
+    keys: readonly string[],
+    options?: ReadOptions,
+  ): Awaitable<ReadonlyMap<string, Lease>> | undefined {
+    const inner = this.proxied.acquireMulti?.(this.#all(keys), this.#named(options));
     return inner && andThen(inner, (leases) => new Map([...leases].map(([key, lease]) => [this.#bare(key), lease])));
+  }
+
+  /** Two applications with a region of one name have a record each. */
+  override get generations(): GenerationStore | undefined {
+    const inner = this.proxied.generations;
+    return (
+      inner && {
+        invalidate: (region, options) => inner.invalidate(this.#prefix + region, options),
+        read: (request, options) => inner.read(this.#request(request), options),
+      }
+    );
   }
 
   #all(keys: readonly string[]): string[] {
@@ -49,5 +95,38 @@ export class KeyPrefixProxy extends ProxyBackend {
   }
   #bare(key: string): string {
     return key.slice(this.#prefix.length);
+  }
+
+  #named<Options extends ReadOptions>(options: Options | undefined): Options | undefined {
+    return options?.records ? { ...options, records: this.#request(options.records) } : options;
+  }
+  /** The same request under the prefixed name: what the store writes into it goes to the one who asked. */
+  #request(records: RecordsRequest): RecordsRequest {
+    return {
+      region: this.#prefix + records.region,
+      tags: records.tags,
+      get found() {
+        return records.found;
+      },
+      set found(found) {
+        records.found = found;
+      },
+    };
+  }
+  #fence(fence: GenerationFence | undefined): GenerationFence | undefined {
+    if (!fence) return undefined;
+    const { rid, seq, tags } = fence;
+    return {
+      region: this.#prefix + fence.region,
+      rid,
+      seq,
+      tags: tags && this.#keyed(tags),
+      get moved() {
+        return fence.moved;
+      },
+      set moved(moved) {
+        fence.moved = moved;
+      },
+    };
   }
 }

@@ -1,5 +1,5 @@
 /** Says what goes through: one line a verb, with its key, what came of it and how long it took. */
-import type { Awaitable, Storable, StoreOptions } from '../api.js';
+import type { Awaitable, ReadOptions, Storable, StoreOptions } from '../api.js';
 import { isPromiseLike } from '../promises.js';
 import { ProxyBackend } from '../proxy.js';
 import { checkMembers } from '../validation.js';
@@ -21,21 +21,37 @@ export class LoggingProxy extends ProxyBackend {
     this.#logger = checkMembers('The logger', logger, ['debug']);
   }
 
-  override get(key: string): Awaitable<Storable | undefined> {
-    return this.#timed('get', key, () => super.get(key), (stored) => (stored === undefined ? 'miss' : 'hit'));
+  override get(key: string, options?: ReadOptions): Awaitable<Storable | undefined> {
+    return this.#timed(
+      'get',
+      key,
+      () => super.get(key, options),
+      (stored) => (stored === undefined ? 'miss' : 'hit'),
+    );
   }
   override set(key: string, stored: Storable, options?: StoreOptions): Awaitable<boolean | void> {
     const verb = options?.lease ? 'commit' : 'set';
-    return this.#timed(verb, key, () => super.set(key, stored, options), (written) => (written === false ? 'refused' : 'stored'));
+    return this.#timed(
+      verb,
+      key,
+      () => super.set(key, stored, options),
+      (written) => (written === false ? 'refused' : 'stored'),
+    );
   }
   override delete(key: string): Awaitable<void> {
-    return this.#timed('delete', key, () => super.delete(key), () => 'done');
+    return this.#timed(
+      'delete',
+      key,
+      () => super.delete(key),
+      () => 'done',
+    );
   }
 
   #timed<T>(verb: string, key: string, run: () => Awaitable<T>, say: (answer: T) => string): Awaitable<T> {
     const start = performance.now();
     const name = JSON.stringify(key.length > LONGEST ? `${key.slice(0, LONGEST)}…` : key);
-    const log = (outcome: string) => this.#logger.debug(`dogpile-cache ${verb} ${name}: ${outcome} in ${(performance.now() - start).toFixed(2)} ms`);
+    const log = (outcome: string) =>
+      this.#logger.debug(`dogpile-cache ${verb} ${name}: ${outcome} in ${(performance.now() - start).toFixed(2)} ms`);
     const failed = (error: unknown): never => {
       log(`failed (${error instanceof Error ? error.message : String(error)})`);
       throw error;

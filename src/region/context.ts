@@ -76,10 +76,14 @@ abstract class Creation {
   }
 
   protected plan(plan: EntryPlan, change: Partial<EntryPlan>): void {
-    if (!this.#active) throw new ValidationError('This creation has ended: say expireAfter() and dontCache() before its creator returns.');
+    if (!this.#active)
+      throw new ValidationError(
+        'This creation has ended: say expireAfter() and dontCache() before its creator returns.',
+      );
     Object.assign(plan, change);
   }
 }
+
 export type { Creation };
 
 export class SingleCreation<Stale = unknown> extends Creation implements CreationContext<Stale> {
@@ -111,7 +115,12 @@ export class MultiCreation<Stale = unknown> extends Creation implements MultiCre
   /** Flights that somebody still waits on. */
   #attended: number;
 
-  constructor(lock: object, names: ReadonlySet<string>, keys: readonly string[], stale: ReadonlyMap<string, CachedValue<Stale>>) {
+  constructor(
+    lock: object,
+    names: ReadonlySet<string>,
+    keys: readonly string[],
+    stale: ReadonlyMap<string, CachedValue<Stale>>,
+  ) {
     super(lock, names);
     this.keys = keys;
     this.stale = stale;

@@ -2,12 +2,22 @@
  * What a configured region is made of, and the one look that every verb begins with: read, decode, judge. Decides nothing of
  * elections; `get-or-create.ts` tells those.
  */
-import type { AsyncCreationRunner, Awaitable, CachedValue, Clock, InvalidationStrategy, Storable } from '../api.js';
+import type {
+  AsyncCreationRunner,
+  Awaitable,
+  CachedValue,
+  Clock,
+  GenerationFence,
+  InvalidationStrategy,
+  RecordsRequest,
+  Storable,
+} from '../api.js';
 import { channels } from '../channels.js';
-import { CantDeserializeError } from '../errors.js';
+import { BackendUnavailableError, CantDeserializeError } from '../errors.js';
 import { andThen, isPromiseLike } from '../promises.js';
 import { Flights } from './flights.js';
-import { type Cutoffs, type Freshness, isMissing, judge, NO_CUTOFFS, VALUE_VERSION, type Verdict } from './freshness.js';
+import { type Cut, cutByTime, type Freshness, isMissing, judge, VALUE_VERSION, type Verdict } from './freshness.js';
+import { cutByRecords, SharedGenerations } from './generations.js';
 import { cutoffsOf, LocalInvalidation } from './invalidation.js';
 import { type Read, SharedReads } from './reads.js';
 import type { CacheRegion } from './region.js';
@@ -27,25 +37,34 @@ export interface CoreParts {
   readonly region: CacheRegion<any>;
   readonly store: Store;
   readonly settings: Settings;
-  readonly invalidation: InvalidationStrategy;
+  readonly invalidation: Invalidation;
   readonly statistics: Statistics;
   readonly clock: Clock;
   readonly runner: AsyncCreationRunner | undefined;
 }
 
-interface Answer extends Read {
+/** Where the region's invalidations are kept: in the store, in this process, or wherever a strategy of the user's keeps them. */
+export type Invalidation = SharedGenerations | InvalidationStrategy;
+
+/** What was read, and whether at once. */
+interface Found extends Read {
   readonly sync: boolean;
+}
+interface Answer extends Found {
   readonly isUnreadable: boolean;
 }
 
-const EVERYTHING: Cutoffs = { hard: Number.POSITIVE_INFINITY, soft: Number.POSITIVE_INFINITY };
+/** A write is stamped anew at most so often: one more round for each invalidation that comes in between. */
+const MOST_ROUNDS = 20;
 
 export class Core {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly region: CacheRegion<any>;
   readonly store: Store;
   readonly settings: Settings;
-  readonly invalidation: InvalidationStrategy;
+  readonly invalidation: Invalidation;
+  /** The same, where the store keeps generations. */
+  readonly shared: SharedGenerations | undefined;
   readonly statistics: Statistics;
   readonly clock: Clock;
   readonly runner: AsyncCreationRunner | undefined;
@@ -61,14 +80,16 @@ export class Core {
     this.store = parts.store;
     this.settings = parts.settings;
     this.invalidation = parts.invalidation;
+    this.shared = parts.invalidation instanceof SharedGenerations ? parts.invalidation : undefined;
     this.statistics = parts.statistics;
     this.clock = parts.clock;
     this.runner = parts.runner;
     this.flights = new Flights(parts.clock);
-    this.reads = new SharedReads(
-      (name) => this.store.get(name),
-      () => this.flights.tick(),
-    );
+    this.reads = new SharedReads({
+      get: (name, records) => this.store.get(name, records),
+      request: () => this.shared?.request(),
+      tick: () => this.flights.tick(),
+    });
     this.#answersLater = parts.store.backend.remote === true;
   }
 
@@ -80,7 +101,8 @@ export class Core {
    */
   hit(key: string, settings: Settings): Promise<unknown> | undefined {
     const { invalidation } = this;
-    if (this.#answersLater || settings.fixed === undefined || !(invalidation instanceof LocalInvalidation)) return undefined;
+    if (this.#answersLater || settings.fixed === undefined || !(invalidation instanceof LocalInvalidation))
+      return undefined;
     const stored = this.store.get(this.store.mangle(key));
     if (stored === undefined) return undefined;
     if (isPromiseLike(stored)) {
@@ -91,7 +113,8 @@ export class Core {
     }
     const entry = this.#decode(key, stored);
     if (entry === undefined || entry.metadata.v !== VALUE_VERSION) return undefined;
-    if (judge(entry, settings.fixed, invalidation.cutoffs(), this.clock.now()) !== 'fresh') return undefined;
+    if (judge(entry, settings.fixed, cutByTime(entry, invalidation.cutoffs()), this.clock.now()) !== 'fresh')
+      return undefined;
     this.statistics.hits++;
     if (channels.hit.hasSubscribers) channels.hit.publish({ region: this.region, key, age: entry.age });
     return Promise.resolve(entry.payload);
@@ -101,33 +124,45 @@ export class Core {
   look(key: string, name: string, asked: Freshness): Awaitable<Look> {
     return andThen(this.#read(key, name), (read) => {
       if (read.isUnreadable) return { state: 'missing', reason: 'unreadable', readAt: read.sentAt, sync: read.sync };
-      return this.judge(key, read.stored, asked, read.sentAt, read.sync);
+      return this.judge(key, read, asked);
     });
   }
 
   /** What `get` gives: fresh values of any version; all that can be read, when `ignoreExpiration`. Counts. */
   find(key: string, asked: Freshness, ignoreExpiration: boolean): Awaitable<CachedValue | undefined> {
-    return andThen(this.#read(key, this.store.mangle(key)), ({ stored }) => this.#present(key, stored, asked, ignoreExpiration));
+    return andThen(this.#read(key, this.store.mangle(key)), (read) =>
+      this.#present(key, read, asked, ignoreExpiration),
+    );
   }
 
-  async findMulti(keys: readonly string[], asked: Freshness, ignoreExpiration: boolean): Promise<(CachedValue | undefined)[]> {
+  async findMulti(
+    keys: readonly string[],
+    asked: Freshness,
+    ignoreExpiration: boolean,
+  ): Promise<(CachedValue | undefined)[]> {
     if (keys.length === 0) return [];
     const names = keys.map((key) => this.store.mangle(key));
+    const records = this.shared?.request();
     let stored: readonly (Storable | undefined)[] = [];
     try {
-      stored = await this.store.getMulti(names);
+      stored = await this.store.getMulti(names, records);
     } catch (error) {
       this.report('getMulti', error);
     }
-    return Promise.all(keys.map((key, at) => this.#present(key, stored[at], asked, ignoreExpiration)));
+    return Promise.all(
+      keys.map((key, at) => this.#present(key, { stored: stored[at], records }, asked, ignoreExpiration)),
+    );
   }
 
   /** Reads and judges many, in one command. */
   async lookMulti(keys: readonly string[], names: readonly string[], asked: Freshness): Promise<Look[]> {
     const readAt = this.flights.tick();
+    const records = this.shared?.request();
     try {
-      const stored = await this.store.getMulti(names);
-      return await Promise.all(keys.map((key, at) => this.judge(key, stored[at], asked, readAt, false)));
+      const stored = await this.store.getMulti(names, records);
+      return await Promise.all(
+        keys.map((key, at) => this.judge(key, { stored: stored[at], records, sentAt: readAt, sync: false }, asked)),
+      );
     } catch (error) {
       this.report('getMulti', error);
       return keys.map(() => ({ state: 'missing', reason: 'unreadable', readAt, sync: false }));
@@ -135,42 +170,56 @@ export class Core {
   }
 
   /** What a creation is decided by. */
-  judge(key: string, stored: Storable | undefined, asked: Freshness, readAt: number, sync: boolean): Awaitable<Look> {
+  judge(key: string, read: Found, asked: Freshness): Awaitable<Look> {
+    const { stored, sentAt: readAt, sync } = read;
     if (stored === undefined) return { state: 'missing', reason: 'absent', readAt, sync };
     const entry = this.#decode(key, stored);
     if (entry === undefined) return { state: 'missing', reason: 'garbage', readAt, sync };
     if (entry.metadata.v !== VALUE_VERSION) return { state: 'missing', reason: 'other-version', readAt, sync };
-    const cutoffs = this.cutoffs();
-    const now = isPromiseLike(cutoffs) ? false : sync;
-    return andThen(cutoffs, (known) => lookOf(entry, judge(entry, asked, known, this.clock.now()), readAt, now));
+    const cut = this.cutOf(entry, read.records);
+    const now = isPromiseLike(cut) ? false : sync;
+    return andThen(cut, (known) => lookOf(entry, judge(entry, asked, known, this.clock.now()), readAt, now));
   }
 
-  /** While a strategy of the user's can't be asked, nothing is known to be valid. */
-  cutoffs(): Awaitable<Cutoffs> {
-    const failed = (error: unknown) => {
-      this.report('cutoffs', error);
-      return EVERYTHING;
+  /** What invalidations have done to an entry. While they can't be asked for, nothing is known to be valid. */
+  cutOf(entry: CachedValue, request: RecordsRequest | undefined): Awaitable<Cut> {
+    const failed = (error: unknown): Cut => {
+      this.report('invalidations', error);
+      return 'hard';
     };
     try {
-      const cutoffs = cutoffsOf(this.invalidation);
-      return isPromiseLike(cutoffs) ? cutoffs.then(undefined, failed) : cutoffs;
+      const cut = this.#cutOf(entry, request);
+      return isPromiseLike(cut) ? cut.then(undefined, failed) : cut;
     } catch (error) {
       return failed(error);
     }
+  }
+
+  #cutOf(entry: CachedValue, request: RecordsRequest | undefined): Awaitable<Cut> {
+    const { invalidation } = this;
+    if (!(invalidation instanceof SharedGenerations))
+      return andThen(cutoffsOf(invalidation), (cutoffs) => cutByTime(entry, cutoffs));
+    return andThen(invalidation.recordsOf(request ?? invalidation.request()), (records) =>
+      cutByRecords(entry, records),
+    );
   }
 
   /** Sends a read, or shares one. Never rejects. */
   #read(key: string, name: string): Awaitable<Answer> {
     if (this.#answersLater) return this.#settled(key, this.reads.read(name));
     const sentAt = this.flights.tick();
+    const records = this.shared?.request();
     try {
-      const stored = this.store.get(name);
-      if (!isPromiseLike(stored)) return { stored, sentAt, sync: true, isUnreadable: false };
+      const stored = this.store.get(name, records);
+      if (!isPromiseLike(stored)) return { stored, records, sentAt, sync: true, isUnreadable: false };
       this.#answersLater = true;
-      return this.#settled(key, Promise.resolve(stored).then((found) => ({ stored: found, sentAt })));
+      return this.#settled(
+        key,
+        Promise.resolve(stored).then((found) => ({ stored: found, records, sentAt })),
+      );
     } catch (error) {
       this.report('get', error, key);
-      return { stored: undefined, sentAt, sync: true, isUnreadable: true };
+      return { stored: undefined, records, sentAt, sync: true, isUnreadable: true };
     }
   }
 
@@ -179,18 +228,28 @@ export class Core {
       return { ...(await read), sync: false, isUnreadable: false };
     } catch (error) {
       this.report('get', error, key);
-      return { stored: undefined, sentAt: this.flights.tick(), sync: false, isUnreadable: true };
+      return { stored: undefined, records: undefined, sentAt: this.flights.tick(), sync: false, isUnreadable: true };
     }
   }
 
-  #present(key: string, stored: Storable | undefined, asked: Freshness, ignoreExpiration: boolean): Awaitable<CachedValue | undefined> {
+  #present(
+    key: string,
+    { stored, records }: Pick<Read, 'stored' | 'records'>,
+    asked: Freshness,
+    ignoreExpiration: boolean,
+  ): Awaitable<CachedValue | undefined> {
     const entry = stored === undefined ? undefined : this.#decode(key, stored);
     if (entry === undefined) {
-      this.looked(key, { state: 'missing', reason: stored === undefined ? 'absent' : 'garbage', readAt: 0, sync: true });
+      this.looked(key, {
+        state: 'missing',
+        reason: stored === undefined ? 'absent' : 'garbage',
+        readAt: 0,
+        sync: true,
+      });
       return undefined;
     }
-    return andThen(ignoreExpiration ? NO_CUTOFFS : this.cutoffs(), (known) => {
-      const verdict = ignoreExpiration ? 'fresh' : judge(entry, asked, known, this.clock.now());
+    return andThen(ignoreExpiration ? undefined : this.cutOf(entry, records), (cut) => {
+      const verdict = ignoreExpiration ? 'fresh' : judge(entry, asked, cut, this.clock.now());
       this.looked(key, lookOf(entry, verdict, 0, true));
       return verdict === 'fresh' ? entry : undefined;
     });
@@ -216,7 +275,8 @@ export class Core {
       if (channels.hit.hasSubscribers) channels.hit.publish({ region, key, age: look.value.age });
     } else if (look.state === 'stale') {
       statistics.stale++;
-      if (channels.stale.hasSubscribers) channels.stale.publish({ region, key, age: look.value.age, reason: look.reason });
+      if (channels.stale.hasSubscribers)
+        channels.stale.publish({ region, key, age: look.value.age, reason: look.reason });
     } else {
       statistics.misses++;
       if (channels.miss.hasSubscribers) channels.miss.publish({ region, key, reason: look.reason });
@@ -241,6 +301,20 @@ export class Core {
     channels.backendError.publish({ region: this.region, ...(key === undefined ? {} : { key }), verb, error });
   }
 
+  /** Writes what the user said, stamped with the region's generation; once more when an invalidation has come in between. */
+  async stamped(write: (fence: GenerationFence | undefined) => Awaitable<boolean>): Promise<void> {
+    const { shared } = this;
+    if (!shared) return void (await write(undefined));
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      const fence = shared.fence(shared.current);
+      if (await write(fence)) return;
+      shared.moved(fence);
+    }
+    throw new BackendUnavailableError(
+      'The store refused this write again and again: is the region being invalidated all the time?',
+    );
+  }
+
   // ---------------------------------------------------------------------------------------------------------- at rest
 
   /** Hands a promise to the region: `idle()` waits for it. It must not reject. */
@@ -251,7 +325,8 @@ export class Core {
 
   /** A hard invalidation, or the end: creations under way are not stored, their leases are given back. */
   async revokeAll(): Promise<void> {
-    for (const outcome of await this.flights.revokeAll()) if (outcome.status === 'rejected') this.report('release', outcome.reason);
+    for (const outcome of await this.flights.revokeAll())
+      if (outcome.status === 'rejected') this.report('release', outcome.reason);
   }
 
   /** Everything that goes on in this region is done. */

@@ -2,13 +2,14 @@
  * What creating one key and many have in common: running a creator under observation, whether and for how long its value is
  * stored, and giving leases back. Who creates, and who is told, is decided by the callers.
  */
-import type { Lease, Storable } from '../api.js';
+import type { GenerationFence, Lease, RecordsRequest, Storable } from '../api.js';
 import { type ChannelMessages, creations } from '../channels.js';
 import { stamp } from '../clock.js';
 import type { Creation, EntryPlan } from './context.js';
 import type { Core } from './core.js';
 import type { Flight } from './flights.js';
 import type { Freshness } from './freshness.js';
+import type { Generation } from './generations.js';
 import type { Settings } from './settings.js';
 import { NO_LEASE } from './store.js';
 
@@ -57,6 +58,7 @@ export interface Candidate {
   readonly endedAt: number;
   readonly plan: EntryPlan;
   readonly lease: Lease;
+  readonly generation: Generation | undefined;
   readonly flight: Flight;
 }
 
@@ -65,7 +67,7 @@ export interface Candidate {
  * can't be serialized (events, all but the first). Throws only what `shouldCache` throws.
  */
 export function entryOf(core: Core, candidate: Candidate, shouldCache: Settings['shouldCache']): Storable | undefined {
-  const { key, value, startedAt, endedAt, plan, lease, flight } = candidate;
+  const { key, value, startedAt, endedAt, plan, lease, generation, flight } = candidate;
   // The type of the value is the caller's, who gave both the creator and shouldCache.
   const isWanted = shouldCache as ((value: unknown) => boolean) | undefined;
   if (!plan.cached || isWanted?.(value) === false) return undefined;
@@ -78,12 +80,27 @@ export function entryOf(core: Core, candidate: Candidate, shouldCache: Settings[
     return undefined;
   }
   try {
-    return core.store.encode({ value, startedAt, endedAt, ownExpiration: plan.expiration });
+    return core.store.encode({ value, startedAt, endedAt, ownExpiration: plan.expiration, generation });
   } catch (error) {
     core.statistics.droppedWrites++;
     core.report('serialize', error, key);
     return undefined;
   }
+}
+
+/** What a creation is stamped with, read before its creator is called, where the store keeps generations. */
+export async function generationUnder(core: Core, records: RecordsRequest): Promise<Generation | undefined> {
+  if (!core.shared) return undefined;
+  try {
+    return await core.shared.generationOf(records);
+  } catch (error) {
+    core.report('generations', error);
+    return core.shared.unknown;
+  }
+}
+
+export function fenceOf(core: Core, generation: Generation | undefined): GenerationFence | undefined {
+  return generation && core.shared?.fence(generation);
 }
 
 /** How long the store keeps an entry, in milliseconds; `undefined`: for ever. */

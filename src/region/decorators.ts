@@ -1,5 +1,18 @@
-import type { CachedValue, Creator, FunctionKeyGenerator, FunctionMultiKeyGenerator, Policy, GetOrCreateOptions } from '../api.js';
-import type { CacheMultiMapOnArguments, CacheMultiOnArguments, CacheMultiOnArgumentsOptions, CacheOnArguments, CacheOnArgumentsOptions } from './decorator-types.js';
+import type {
+  CachedValue,
+  Creator,
+  FunctionKeyGenerator,
+  FunctionMultiKeyGenerator,
+  GetOrCreateOptions,
+  Policy,
+} from '../api.js';
+import type {
+  CacheMultiMapOnArguments,
+  CacheMultiOnArguments,
+  CacheMultiOnArgumentsOptions,
+  CacheOnArguments,
+  CacheOnArgumentsOptions,
+} from './decorator-types.js';
 import type { Call } from './get-or-create.js';
 import type { AnyMultiCreator, Found } from './get-or-create-multi.js';
 import type { CacheRegion } from './region.js';
@@ -15,8 +28,17 @@ export interface DecoratorHost {
   override(policy: CallPolicy, options: GetOrCreateOptions<never>): CallPolicy;
   /** A hit at once, without a closure, or `undefined`. */
   hit(key: string, policy: CallPolicy): Promise<unknown> | undefined;
-  getOrCreate(key: string, creator: Creator<unknown, unknown>, policy: CallPolicy, cached: Call['cached']): Promise<unknown>;
-  getOrCreateMulti(keys: readonly string[], creator: AnyMultiCreator, policy: CallPolicy): Promise<(Found | undefined)[]>;
+  getOrCreate(
+    key: string,
+    creator: Creator<unknown, unknown>,
+    policy: CallPolicy,
+    cached: Call['cached'],
+  ): Promise<unknown>;
+  getOrCreateMulti(
+    keys: readonly string[],
+    creator: AnyMultiCreator,
+    policy: CallPolicy,
+  ): Promise<(Found | undefined)[]>;
   getCachedValue(key: string, policy: CallPolicy): Promise<CachedValue | undefined>;
   getCachedValues(keys: readonly string[], policy: CallPolicy): Promise<(CachedValue | undefined)[]>;
   refresh(key: string, creator: Creator<unknown, unknown>, policy: CallPolicy): Promise<unknown>;
@@ -26,6 +48,9 @@ export interface DecoratorHost {
 export function cacheOnArguments(_host: DecoratorHost, _options?: unknown): CacheOnArguments<any, any> {
   throw new Error('to come');
 }
-export function cacheMultiOnArguments(_host: DecoratorHost, _options?: unknown): CacheMultiOnArguments<any, any> | CacheMultiMapOnArguments<any, any> {
+export function cacheMultiOnArguments(
+  _host: DecoratorHost,
+  _options?: unknown,
+): CacheMultiOnArguments<any, any> | CacheMultiMapOnArguments<any, any> {
   throw new Error('to come');
 }

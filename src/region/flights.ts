@@ -212,7 +212,8 @@ export class Flight implements Awaited {
   }
 
   #abandonIfAlone(reason: unknown): void {
-    if (this.isDeserted && !this.#ended) this.abort(reason ?? new DOMException('Nobody waits for this creation any more.', 'AbortError'));
+    if (this.isDeserted && !this.#ended)
+      this.abort(reason ?? new DOMException('Nobody waits for this creation any more.', 'AbortError'));
   }
 }
 

@@ -42,12 +42,23 @@ export function startOf(entry: CachedValue): number {
   return stampOf(dt === undefined ? ct : ct - dt);
 }
 
-export function judge(entry: CachedValue, asked: Freshness, cutoffs: Cutoffs, now: number): Verdict {
-  if (cutoffs.hard > 0 && startOf(entry) <= cutoffs.hard) return 'hard-invalidated';
+/** What invalidations have done to an entry. */
+export type Cut = 'hard' | 'soft' | undefined;
+
+/** What cut-offs by time say of it. */
+export function cutByTime(entry: CachedValue, { hard, soft }: Cutoffs): Cut {
+  if (hard === 0 && soft === 0) return undefined;
+  const start = startOf(entry);
+  if (start <= hard) return 'hard';
+  return start <= soft ? 'soft' : undefined;
+}
+
+export function judge(entry: CachedValue, asked: Freshness, cut: Cut, now: number): Verdict {
+  if (cut === 'hard') return 'hard-invalidated';
   const expiration = expirationOf(entry, asked);
   const age = now - stampOf(entry.metadata.ct);
   if (age > expiration + asked.keepStale) return 'too-old';
-  if (cutoffs.soft > 0 && startOf(entry) <= cutoffs.soft) return 'soft-invalidated';
+  if (cut === 'soft') return 'soft-invalidated';
   if (age < -CLOCK_SKEW) return 'from-the-future';
   return age > expiration ? 'expired' : 'fresh';
 }

@@ -2,13 +2,24 @@
  * Many keys: one read, one acquire for all that miss, one creator call for what was won, one commit; then what others create is
  * awaited (semantics §5). Each key is a flight of its own, so calls for one key and for many share creations both ways.
  */
-import type { Awaitable, CachedValue, Lease, MultiCreationContext, Storable } from '../api.js';
+import type { Awaitable, CachedValue, Lease, MultiCreationContext, RecordsRequest, Storable } from '../api.js';
 import { ValidationError } from '../errors.js';
 import { enclosingCreation, MultiCreation } from './context.js';
 import type { Core, Look } from './core.js';
-import { entryOf, type Failed, giveBack, type Made, runCreator, ttlOf } from './creating.js';
+import { entryOf, type Failed, fenceOf, generationUnder, giveBack, type Made, runCreator, ttlOf } from './creating.js';
 import type { Flight, Outcome } from './flights.js';
-import { type Call, callOf, isFreshFor, isReentrant, lockTimeout, mayServe, reentrance, waitFor } from './get-or-create.js';
+import type { Generation } from './generations.js';
+import {
+  type Call,
+  callOf,
+  isFreshFor,
+  isReentrant,
+  lockTimeout,
+  mayServe,
+  reentrance,
+  waitFor,
+} from './get-or-create.js';
+import type { Read } from './reads.js';
 import type { Settings } from './settings.js';
 import { NO_LEASE } from './store.js';
 
@@ -95,7 +106,8 @@ async function settleRound(
     if (outcome.kind === 'created') results.set(call.key, { value: outcome.value });
     else if (outcome.kind === 'failed') throw outcome.reason;
     else if (outcome.kind === 'timeout') throw lockTimeout(call);
-    else if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call))) results.set(call.key, { value: outcome.entry.payload });
+    else if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call)))
+      results.set(call.key, { value: outcome.entry.payload });
     else if (outcome.kind === 'again' && stale && isOurs) results.set(call.key, { value: stale.payload });
     else if (outcome.kind !== 'nothing') again.push(call);
   };
@@ -103,7 +115,10 @@ async function settleRound(
   // What nobody here creates is ours to contend for: all at once, or, where others hold all of it, one that we wait for.
   const free = missing.filter(({ call }) => batch.anew || !core.flights.joinable(call.name));
   const chosen = wait ? free.slice(0, 1) : free;
-  const contenders = chosen.map((item) => ({ ...item, flight: core.flights.open(item.call.name, { listed: !batch.anew, unattended: isBehind(item, chosen, batch) }) }));
+  const contenders = chosen.map((item) => ({
+    ...item,
+    flight: core.flights.open(item.call.name, { listed: !batch.anew, unattended: isBehind(item, chosen, batch) }),
+  }));
   launch(core, contenders, batch, wait);
   await Promise.all(
     contenders.map(async (contender) => {
@@ -139,6 +154,9 @@ function itemOf(core: Core, call: Call, look: Look, { anew }: Batch): Item {
 
 // -------------------------------------------------------------------------------------------------------- the flights
 
+/** What is known of the acquire: when it was sent, and the records it brought along. */
+type Acquired = Pick<Read, 'records' | 'sentAt'>;
+
 /** Starts the flights; they are the region's from here on, and tell their waiters themselves. */
 function launch(core: Core, contenders: readonly Contender[], batch: Batch, wait: boolean): void {
   if (contenders.length === 0) return;
@@ -152,40 +170,47 @@ function launch(core: Core, contenders: readonly Contender[], batch: Batch, wait
 }
 
 async function fly(core: Core, contenders: readonly Contender[], batch: Batch, wait: boolean): Promise<void> {
-  const acquiredAt = core.flights.tick();
-  const leases = await acquireAll(core, contenders, wait);
+  const acquired: Acquired = { sentAt: core.flights.tick(), records: core.shared?.request() };
+  const leases = await acquireAll(core, contenders, wait, acquired.records);
   try {
     const won: Contender[] = [];
     for (const contender of contenders) {
       if (leases.has(contender.call.name)) won.push(contender);
       else contender.flight.end({ kind: 'again' });
     }
-    const looks = await lookUnder(core, won, leases, acquiredAt);
+    const looks = await lookUnder(core, won, leases, acquired);
     const toCreate: Contender[] = [];
     won.forEach((contender, at) => {
       const look = looks[at] ?? never();
-      if (look.state === 'fresh' && !batch.anew) contender.flight.end({ kind: 'found', entry: look.value, readAt: look.readAt });
+      if (look.state === 'fresh' && !batch.anew)
+        contender.flight.end({ kind: 'found', entry: look.value, readAt: look.readAt });
       else if (!contender.flight.isDeserted) toCreate.push({ ...contender, look });
     });
-    if (toCreate.length > 0) await create(core, toCreate, leases, batch);
+    if (toCreate.length > 0) await create(core, toCreate, leases, batch, acquired.records);
   } finally {
     await Promise.all(contenders.map(({ call }) => giveBack(core, leases.get(call.name) ?? NO_LEASE, call.key)));
   }
 }
 
 /** By name, those that were won; all of them, unfenced, while the lock can't be reached. */
-async function acquireAll(core: Core, contenders: readonly Contender[], wait: boolean): Promise<ReadonlyMap<string, Lease>> {
+async function acquireAll(
+  core: Core,
+  contenders: readonly Contender[],
+  wait: boolean,
+  records: RecordsRequest | undefined,
+): Promise<ReadonlyMap<string, Lease>> {
   const [first] = contenders;
   const isAwaited = wait && first !== undefined;
   try {
     const leases = await core.store.tryAcquireMulti(
       contenders.map(({ call }) => call.name),
       (name, error) => core.report('acquire', error, name),
+      records,
     );
     if (!isAwaited || leases.size > 0) return leases;
     core.waits(first.call.key, 'elsewhere');
     first.flight.waitsElsewhere();
-    const lease = await core.store.acquire(first.call.name, first.flight.abandoned);
+    const lease = await core.store.acquire(first.call.name, first.flight.abandoned, records);
     return lease ? new Map([[first.call.name, lease]]) : leases;
   } catch (error) {
     if (isAwaited && first.flight.abandoned.aborted) throw error;
@@ -195,30 +220,49 @@ async function acquireAll(core: Core, contenders: readonly Contender[], wait: bo
 }
 
 /** The second look: what came with the leases, and one read for those that say nothing. */
-async function lookUnder(core: Core, won: readonly Contender[], leases: ReadonlyMap<string, Lease>, acquiredAt: number): Promise<Look[]> {
+async function lookUnder(
+  core: Core,
+  won: readonly Contender[],
+  leases: ReadonlyMap<string, Lease>,
+  acquired: Acquired,
+): Promise<Look[]> {
   const isSilent = ({ call }: Contender) => {
     const lease = leases.get(call.name);
     return lease !== NO_LEASE && lease !== undefined && !('stored' in lease);
   };
   const silent = won.filter(isSilent);
-  const read = silent.length === 0 ? [] : await core.lookMulti(
-    silent.map(({ call }) => call.key),
-    silent.map(({ call }) => call.name),
-    silent[0]?.call.asked ?? never(),
-  );
+  const read =
+    silent.length === 0
+      ? []
+      : await core.lookMulti(
+          silent.map(({ call }) => call.key),
+          silent.map(({ call }) => call.name),
+          silent[0]?.call.asked ?? never(),
+        );
   return Promise.all(
     won.map((contender) => {
       const { call, look } = contender;
       const lease = leases.get(call.name);
-      if (lease && 'stored' in lease) return core.judge(call.key, lease.stored, call.asked, acquiredAt, false);
+      if (lease && 'stored' in lease)
+        return core.judge(call.key, { ...acquired, stored: lease.stored, sync: false }, call.asked);
       return read[silent.indexOf(contender)] ?? look;
     }),
   );
 }
 
-async function create(core: Core, contenders: readonly Contender[], leases: ReadonlyMap<string, Lease>, batch: Batch): Promise<void> {
+async function create(
+  core: Core,
+  contenders: readonly Contender[],
+  leases: ReadonlyMap<string, Lease>,
+  batch: Batch,
+  records: RecordsRequest | undefined,
+): Promise<void> {
+  const isFenced = contenders.some(({ call }) => leases.get(call.name) !== NO_LEASE);
+  const generation = isFenced && records ? await generationUnder(core, records) : undefined;
   const keys = contenders.map(({ call }) => call.key);
-  const stale = new Map(contenders.flatMap(({ call, look }) => (look.state === 'missing' ? [] : [[call.key, look.value]])));
+  const stale = new Map(
+    contenders.flatMap(({ call, look }) => (look.state === 'missing' ? [] : [[call.key, look.value]])),
+  );
   const creation = new MultiCreation(core.store.lock, new Set(contenders.map(({ call }) => call.name)), keys, stale);
   const isBackground = contenders.every(({ flight }) => flight.waiting === 0);
   for (const { call, flight } of contenders) {
@@ -226,14 +270,16 @@ async function create(core: Core, contenders: readonly Contender[], leases: Read
     flight.begin(creation, lease);
     lease.whenLost?.((why) => flight.lose(why, core.statistics));
   }
-  const made = await runCreator(core, keys, creation, isBackground, async () => checked(await batch.creator([...keys], creation), keys));
+  const made = await runCreator(core, keys, creation, isBackground, async () =>
+    checked(await batch.creator([...keys], creation), keys),
+  );
   if ('reason' in made) {
     for (const { flight } of contenders) flight.end({ kind: 'failed', reason: made.reason });
     return;
   }
   // The commit is sent now: who comes from here on looks for himself.
   for (const { flight } of contenders) flight.close();
-  const stored = await commit(core, contenders, leases, creation, made, batch);
+  const stored = await commit(core, { contenders, leases, generation, creation, made, batch });
   if (!(stored instanceof Set)) {
     for (const { flight } of contenders) flight.end({ kind: 'failed', reason: stored.reason });
     return;
@@ -244,15 +290,21 @@ async function create(core: Core, contenders: readonly Contender[], leases: Read
   }
 }
 
+interface Commit {
+  readonly contenders: readonly Contender[];
+  readonly leases: ReadonlyMap<string, Lease>;
+  readonly generation: Generation | undefined;
+  readonly creation: MultiCreation;
+  readonly made: Made<ReadonlyMap<string, Found>>;
+  readonly batch: Batch;
+}
+
 /** The names that were stored, or what `shouldCache` threw. Trouble of the store is an event. */
 async function commit(
   core: Core,
-  contenders: readonly Contender[],
-  leases: ReadonlyMap<string, Lease>,
-  creation: MultiCreation,
-  made: Made<ReadonlyMap<string, Found>>,
-  { settings, anew }: Batch,
+  { contenders, leases, generation, creation, made, batch }: Commit,
 ): Promise<Set<string> | Failed> {
+  const isWanted = batch.anew ? undefined : batch.settings.shouldCache;
   const { startedAt, endedAt } = made;
   const entries = new Map<string, Storable>();
   const ttls = new Map<string, number>();
@@ -263,7 +315,11 @@ async function commit(
       if (!found) continue;
       const plan = creation.entry(key);
       const lease = leases.get(name) ?? NO_LEASE;
-      const entry = entryOf(core, { key, value: found.value, startedAt, endedAt, plan, lease, flight }, anew ? undefined : settings.shouldCache);
+      const entry = entryOf(
+        core,
+        { key, value: found.value, startedAt, endedAt, plan, lease, generation, flight },
+        isWanted,
+      );
       if (entry === undefined) continue;
       entries.set(name, entry);
       const ttl = ttlOf(asked, plan.expiration);
@@ -274,8 +330,9 @@ async function commit(
   }
   if (entries.size === 0) return new Set();
   try {
-    const refused = await core.store.commitMulti(entries, leases, ttls);
-    for (const { call } of contenders) if (refused.has(call.name)) core.refused(call.key, 'its lease no longer stood in the store');
+    const refused = await core.store.commitMulti(entries, leases, { ttl: ttls, generation: fenceOf(core, generation) });
+    for (const { call } of contenders)
+      if (refused.has(call.name)) core.refused(call.key, 'its lease no longer stood in the store');
     return new Set([...entries.keys()].filter((name) => !refused.has(name)));
   } catch (error) {
     core.statistics.droppedWrites += entries.size;
@@ -285,11 +342,17 @@ async function commit(
 }
 
 /** Where the backend elects nobody, every call runs its creator. */
-async function createAlone(core: Core, calls: readonly Call[], { creator }: Batch): Promise<ReadonlyMap<string, Found>> {
+async function createAlone(
+  core: Core,
+  calls: readonly Call[],
+  { creator }: Batch,
+): Promise<ReadonlyMap<string, Found>> {
   const keys = calls.map(({ key }) => key);
   if (keys.length === 0) return new Map();
   const creation = new MultiCreation({}, new Set(), keys, new Map());
-  const made = await runCreator(core, keys, creation, false, async () => checked(await creator([...keys], creation), keys));
+  const made = await runCreator(core, keys, creation, false, async () =>
+    checked(await creator([...keys], creation), keys),
+  );
   if ('reason' in made) throw made.reason;
   return made.value;
 }
@@ -301,7 +364,9 @@ function checked(results: Results, keys: readonly string[]): ReadonlyMap<string,
   }
   if (!Array.isArray(results) || results.length !== keys.length) {
     const what = Array.isArray(results) ? `${results.length} values` : String(results);
-    throw new ValidationError(`The creator must give an array of ${keys.length} values, one for each key it was called with, or a Map; it gave ${what}.`);
+    throw new ValidationError(
+      `The creator must give an array of ${keys.length} values, one for each key it was called with, or a Map; it gave ${what}.`,
+    );
   }
   return new Map(keys.map((key, at) => [key, { value: results[at] }]));
 }

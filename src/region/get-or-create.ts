@@ -2,15 +2,27 @@
  * One key: look, elect, create, commit (semantics §2, §3). The story of a call; who may join and who is answered is `flights.ts`,
  * who creates `lock/election.ts`.
  */
-import type { AnyFunction, AsyncCreationRunner, Awaitable, CachedValue, Clock, Creator, Lease, Storable } from '../api.js';
+import type {
+  AnyFunction,
+  AsyncCreationRunner,
+  Awaitable,
+  CachedValue,
+  Clock,
+  Creator,
+  Lease,
+  RecordsRequest,
+  Storable,
+} from '../api.js';
 import { LockTimeoutError, ReentrantCreationError } from '../errors.js';
 import { elect, type Sighting } from '../lock/election.js';
 import { isPromiseLike } from '../promises.js';
-import { closesCircle, type Creation, enclosingCreation, isCreatedAbove, SingleCreation } from './context.js';
+import { type Creation, closesCircle, enclosingCreation, isCreatedAbove, SingleCreation } from './context.js';
 import type { Core, Look } from './core.js';
-import { entryOf, type Failed, giveBack, runCreator, ttlOf } from './creating.js';
+import { entryOf, type Failed, fenceOf, generationUnder, giveBack, runCreator, ttlOf } from './creating.js';
 import type { Flight, Outcome } from './flights.js';
 import { expirationOf, type Freshness, judge } from './freshness.js';
+import type { Generation } from './generations.js';
+import type { Read } from './reads.js';
 import { freshnessOf, type Settings } from './settings.js';
 import { NO_LEASE } from './store.js';
 
@@ -49,9 +61,24 @@ export class Patience {
   };
 }
 
-export function callOf(core: Core, key: string, creator: Creator<unknown, unknown>, settings: Settings, cached?: Call['cached']): Call {
+export function callOf(
+  core: Core,
+  key: string,
+  creator: Creator<unknown, unknown>,
+  settings: Settings,
+  cached?: Call['cached'],
+): Call {
   const name = core.store.mangle(key);
-  return { key, name, creator, settings, asked: freshnessOf(settings), began: core.flights.tick(), patience: new Patience(settings.lockWait, core.clock), cached };
+  return {
+    key,
+    name,
+    creator,
+    settings,
+    asked: freshnessOf(settings),
+    began: core.flights.tick(),
+    patience: new Patience(settings.lockWait, core.clock),
+    cached,
+  };
 }
 
 export async function getOrCreate(core: Core, call: Call): Promise<unknown> {
@@ -120,7 +147,12 @@ export async function refresh(core: Core, call: Call): Promise<unknown> {
 }
 
 /** Whether a creation would wait for itself: by this key, further up its own chain, or round a circle of flights. */
-export function isReentrant(core: Core, call: Call, caller: Creation | undefined, current: Flight | undefined): boolean {
+export function isReentrant(
+  core: Core,
+  call: Call,
+  caller: Creation | undefined,
+  current: Flight | undefined,
+): boolean {
   return isCreatedAbove(caller, core.store.lock, call.name) || (current !== undefined && closesCircle(caller, current));
 }
 
@@ -145,24 +177,37 @@ interface Manner {
   readonly handOver?: { resolve(): void; reject(reason: unknown): void };
 }
 
+/** One flight's attempt to be the creator. */
+interface Attempt {
+  readonly core: Core;
+  readonly flight: Flight;
+  readonly call: Call;
+  readonly manner: Manner;
+  /** The records that the acquire brings along, where the store keeps generations. */
+  readonly records: RecordsRequest | undefined;
+}
+
 /** Starts the flight; it is the region's from here on, and tells its waiters itself. */
 function launch(core: Core, flight: Flight, call: Call, seen: Look, manner: Manner): void {
+  const attempt = { core, flight, call, manner, records: core.shared?.request() };
   core.behind(
-    fly(core, flight, call, seen, manner).then(
+    fly(attempt, seen).then(
       () => {
         flight.end({ kind: 'again' });
         manner.handOver?.resolve();
       },
       (error: unknown) => {
         // Nobody hears of what goes wrong after the end, or where nobody waits: it is an event.
-        if (!flight.end({ kind: 'failed', reason: error }) && !flight.abandoned.aborted) core.report('release', error, call.key);
+        if (!flight.end({ kind: 'failed', reason: error }) && !flight.abandoned.aborted)
+          core.report('release', error, call.key);
         manner.handOver?.reject(error);
       },
     ),
   );
 }
 
-async function fly(core: Core, flight: Flight, call: Call, seen: Look, manner: Manner): Promise<void> {
+async function fly(attempt: Attempt, seen: Look): Promise<void> {
+  const { core, flight, call, manner, records } = attempt;
   if (seen.state === 'fresh') return;
   // A look and an acquire of one instant leave nothing between them to look for again.
   let isSure = seen.sync;
@@ -172,33 +217,37 @@ async function fly(core: Core, flight: Flight, call: Call, seen: Look, manner: M
     waitForNew: manner.waitForNew ?? false,
     acquire: (wait) => {
       readAt = core.flights.tick();
-      return acquire(core, flight, call, wait, () => {
+      return acquire(attempt, wait, () => {
         isSure = false;
       });
     },
     lookAgain: async (lease) => {
       if (isSure || lease === NO_LEASE || flight.isDeserted) return seen;
-      const again = await lookUnder(core, lease, call, readAt);
+      const again = await lookUnder(core, lease, call, { records, sentAt: readAt });
       readAt = again.readAt;
       return manner.anew ? withoutFresh(again) : again;
     },
-    create: (lease, again) => create(core, flight, call, lease, again, manner),
+    create: (lease, again) => create(attempt, lease, again),
     release: (lease) => giveBack(core, lease, call.key),
   });
   if (elected.role === 'reader') flight.end({ kind: 'found', entry: elected.found.value, readAt });
 }
 
 /** `waited` is told as soon as time passes between the look and the lease. */
-async function acquire(core: Core, flight: Flight, call: Call, wait: boolean, waited: () => void): Promise<Lease | undefined> {
+async function acquire(
+  { core, flight, call, records }: Attempt,
+  wait: boolean,
+  waited: () => void,
+): Promise<Lease | undefined> {
   try {
-    const first = core.store.tryAcquire(call.name);
+    const first = core.store.tryAcquire(call.name, records);
     if (isPromiseLike(first)) waited();
     const lease = await first;
     if (lease || !wait) return lease;
     waited();
     core.waits(call.key, 'elsewhere');
     flight.waitsElsewhere();
-    return await core.store.acquire(call.name, flight.abandoned);
+    return await core.store.acquire(call.name, flight.abandoned, records);
   } catch (error) {
     if (flight.abandoned.aborted) throw error;
     core.report('acquire', error, call.key);
@@ -207,23 +256,42 @@ async function acquire(core: Core, flight: Flight, call: Call, wait: boolean, wa
 }
 
 /** The second look: what came with the lease, else a read. */
-export function lookUnder(core: Core, lease: Lease, call: Call, acquiredAt: number): Awaitable<Look> {
-  if ('stored' in lease) return core.judge(call.key, lease.stored, call.asked, acquiredAt, false);
+export function lookUnder(
+  core: Core,
+  lease: Lease,
+  call: Call,
+  acquired: Pick<Read, 'records' | 'sentAt'>,
+): Awaitable<Look> {
+  if ('stored' in lease) return core.judge(call.key, { ...acquired, stored: lease.stored, sync: false }, call.asked);
   return core.look(call.key, call.name, call.asked);
 }
 
-async function create(core: Core, flight: Flight, call: Call, lease: Lease, seen: Sighting<CachedValue>, manner: Manner): Promise<void> {
+async function create(attempt: Attempt, lease: Lease, seen: Sighting<CachedValue>): Promise<void> {
+  const { core, flight, call, manner, records } = attempt;
+  // Without a lease nothing is written, nor stamped.
+  const generation = records && lease !== NO_LEASE ? await generationUnder(core, records) : undefined;
   if (flight.isDeserted) return;
   const stale = seen.state === 'missing' ? undefined : seen.value;
   const creation = new SingleCreation(core.store.lock, call.name, call.key, stale);
   flight.begin(creation, lease);
   lease.whenLost?.((why) => flight.lose(why, core.statistics));
-  if (manner.handOver && core.runner) await handOver(core, flight, call, lease, creation, core.runner, manner.handOver);
-  else await make(core, flight, call, lease, creation, manner);
+  if (manner.handOver && core.runner)
+    await handOver(attempt, { lease, generation, creation }, core.runner, manner.handOver);
+  else await make(attempt, { lease, generation, creation });
+}
+
+/** A creation that may begin. */
+interface Ready {
+  readonly lease: Lease;
+  readonly generation: Generation | undefined;
+  readonly creation: SingleCreation;
 }
 
 /** Calls the creator, commits, and tells the flight. Answers with the failure, if it failed. */
-async function make(core: Core, flight: Flight, call: Call, lease: Lease, creation: SingleCreation, manner: Manner): Promise<Failed | undefined> {
+async function make(
+  { core, flight, call, manner }: Attempt,
+  { lease, generation, creation }: Ready,
+): Promise<Failed | undefined> {
   const { key, name, creator, asked, settings } = call;
   const made = await runCreator(core, [key], creation, flight.waiting === 0, () => creator(creation));
   if ('reason' in made) {
@@ -232,16 +300,18 @@ async function make(core: Core, flight: Flight, call: Call, lease: Lease, creati
   }
   // The commit is sent now: who comes from here on looks for himself.
   flight.close();
+  const plan = creation.entry;
   let entry: Storable | undefined;
   try {
-    const plan = creation.entry;
     // As in Python, refresh() stores whatever it made.
-    entry = entryOf(core, { key, ...made, plan, lease, flight }, manner.anew ? undefined : settings.shouldCache);
+    const isWanted = manner.anew ? undefined : settings.shouldCache;
+    entry = entryOf(core, { key, ...made, plan, lease, generation, flight }, isWanted);
   } catch (reason) {
     flight.end({ kind: 'failed', reason });
     return { reason };
   }
-  const stored = entry !== undefined && (await commit(core, key, () => core.store.commit(name, entry, lease, ttlOf(asked, creation.entry.expiration))));
+  const written = { ttl: ttlOf(asked, plan.expiration), generation: fenceOf(core, generation) };
+  const stored = entry !== undefined && (await commit(core, key, () => core.store.commit(name, entry, lease, written)));
   flight.end({ kind: 'created', value: made.value, stored });
   return undefined;
 }
@@ -261,14 +331,13 @@ async function commit(core: Core, key: string, write: () => Awaitable<boolean>):
 
 /** A runner owns the lease until `create` has settled, it says release, it fails, or the lease is lost. */
 async function handOver(
-  core: Core,
-  flight: Flight,
-  call: Call,
-  lease: Lease,
-  creation: SingleCreation,
+  attempt: Attempt,
+  ready: Ready,
   runner: AsyncCreationRunner,
   caller: NonNullable<Manner['handOver']>,
 ): Promise<void> {
+  const { core, call } = attempt;
+  const { lease } = ready;
   await new Promise<void>((done, fail) => {
     lease.whenLost?.(() => done());
     const release = async () => {
@@ -276,7 +345,7 @@ async function handOver(
       done();
     };
     const run = async () => {
-      const failure = await make(core, flight, call, lease, creation, {});
+      const failure = await make(attempt, ready);
       done();
       if (failure) throw failure.reason;
     };
@@ -302,7 +371,12 @@ async function createAlone(core: Core, call: Call): Promise<unknown> {
 }
 
 /** Waits on a flight, and lets others see that the caller's creation does. */
-export async function waitFor(flight: Flight, call: Call, caller: Creation | undefined, first: boolean): Promise<Outcome> {
+export async function waitFor(
+  flight: Flight,
+  call: Call,
+  caller: Creation | undefined,
+  first: boolean,
+): Promise<Outcome> {
   const joined = flight.join({ began: call.began, signal: call.settings.signal, patience: call.patience.left, first });
   if (!caller) return joined;
   const edge = {
@@ -327,7 +401,9 @@ export function mayServe(core: Core, entry: CachedValue, { settings, asked }: Ca
 
 /** What a flight found is judged by its first caller's policy; another may want it fresher. */
 export async function isFreshFor(core: Core, entry: CachedValue, call: Call): Promise<boolean> {
-  return judge(entry, call.asked, await core.cutoffs(), core.clock.now()) === 'fresh';
+  // What the store's records say of it was read with it, after the call began.
+  const cut = core.shared ? undefined : await core.cutOf(entry, undefined);
+  return judge(entry, call.asked, cut, core.clock.now()) === 'fresh';
 }
 
 export function withoutFresh(seen: Look): Look {

@@ -2,12 +2,21 @@
  * Reads of a store that answers later, shared: calls of the same tick share a read that has not been sent yet, who comes later
  * waits for the next one. At most one read of a key is under way and one is next (semantics §3).
  */
-import type { Awaitable, Storable } from '../api.js';
+import type { Awaitable, RecordsRequest, Storable } from '../api.js';
 
 export interface Read {
   readonly stored: Storable | undefined;
+  /** The records that came along, where the store keeps generations. */
+  readonly records: RecordsRequest | undefined;
   /** When it was sent, in the order of `Flights.tick()`. */
   readonly sentAt: number;
+}
+
+export interface ReadsOptions {
+  get(name: string, records: RecordsRequest | undefined): Awaitable<Storable | undefined>;
+  /** Which records each read brings along, if any. */
+  request(): RecordsRequest | undefined;
+  tick(): number;
 }
 
 interface Lane {
@@ -17,13 +26,15 @@ interface Lane {
 }
 
 export class SharedReads {
-  readonly #get: (name: string) => Awaitable<Storable | undefined>;
+  readonly #get: (name: string, records: RecordsRequest | undefined) => Awaitable<Storable | undefined>;
+  readonly #request: () => RecordsRequest | undefined;
   readonly #tick: () => number;
   /** By mangled key; there while a read is under way or next. Written by `read` and the end of a read. */
   readonly #lanes = new Map<string, Lane>();
 
-  constructor(get: (name: string) => Awaitable<Storable | undefined>, tick: () => number) {
+  constructor({ get, request, tick }: ReadsOptions) {
     this.#get = get;
+    this.#request = request;
     this.#tick = tick;
   }
 
@@ -61,7 +72,8 @@ export class SharedReads {
 
   async #send(name: string): Promise<Read> {
     const sentAt = this.#tick();
-    return { stored: await this.#get(name), sentAt };
+    const records = this.#request();
+    return { stored: await this.#get(name, records), records, sentAt };
   }
 
   #arrived(name: string, lane: Lane): void {

@@ -20,14 +20,18 @@ import type {
   RegionOptions,
   RegionStatistics,
   SetOptions,
-  Storable,
 } from '../api.js';
 import { LazyBackend } from '../backends/lazy.js';
 import { channels } from '../channels.js';
 import { stamp, systemClock } from '../clock.js';
 import { readConfig } from '../config.js';
 import { durationOption } from '../duration.js';
-import { RegionAlreadyConfiguredError, RegionClosedError, RegionNotConfiguredError, ValidationError } from '../errors.js';
+import {
+  RegionAlreadyConfiguredError,
+  RegionClosedError,
+  RegionNotConfiguredError,
+  ValidationError,
+} from '../errors.js';
 import { functionKeyGenerator, functionMultiKeyGenerator } from '../keys.js';
 import { wrapBackend } from '../proxy.js';
 import { type ArgumentsOf, type BackendName, isBackend, openBackend } from '../registry.js';
@@ -42,6 +46,7 @@ import type {
   CacheOnArgumentsOptions,
 } from './decorator-types.js';
 import { cacheMultiOnArguments, cacheOnArguments, type DecoratorHost } from './decorators.js';
+import { SharedGenerations } from './generations.js';
 import { callOf, getOrCreate, refresh } from './get-or-create.js';
 import { type AnyMultiCreator, type Found, getOrCreateMulti } from './get-or-create-multi.js';
 import { LocalInvalidation } from './invalidation.js';
@@ -64,7 +69,7 @@ interface Configured {
   /** The outermost proxy. Written by `wrap`. */
   backend: CacheBackend;
   readonly settings: Settings;
-  readonly invalidation: InvalidationStrategy;
+  readonly invalidator: InvalidationStrategy | 'local' | 'shared';
   /** There as soon as the engine is loaded. Written by `#load`, `wrap`. */
   core: Core | undefined;
   /** The loading under way; none once it has failed, so that the next use tries again. Written by `#open`. */
@@ -121,14 +126,17 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     const settings = regionSettings(options);
     const replaced = this.#configured;
     if (replaced && options.replaceExistingBackend !== true) {
-      throw new RegionAlreadyConfiguredError('This region is already configured. Say replaceExistingBackend: true to give it another backend.');
+      throw new RegionAlreadyConfiguredError(
+        'This region is already configured. Say replaceExistingBackend: true to give it another backend.',
+      );
     }
-    const { wrap = [], regionInvalidator: invalidator = 'local' } = options;
-    if (!Array.isArray(wrap)) throw new ValidationError('wrap must be an array of proxies, the first of them the outermost.');
-    const actual = typeof target === 'string' ? openBackend(target, options.arguments) : checkedBackend(target, options.arguments);
+    const { wrap = [], regionInvalidator: invalidator = 'shared' } = options;
+    if (!Array.isArray(wrap))
+      throw new ValidationError('wrap must be an array of proxies, the first of them the outermost.');
+    const actual =
+      typeof target === 'string' ? openBackend(target, options.arguments) : checkedBackend(target, options.arguments);
     const backend = wrap.reduceRight<CacheBackend>((inner, proxy: ProxyLike) => wrapBackend(proxy, inner), actual);
-    const invalidation = invalidator === 'local' ? this.#local : invalidator;
-    const configured: Configured = { actual, backend, settings, invalidation, core: undefined, opening: undefined };
+    const configured: Configured = { actual, backend, settings, invalidator, core: undefined, opening: undefined };
     backend.attach?.({
       clock: this.#clock,
       random: this.#options.random ?? Math.random,
@@ -208,7 +216,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** The same with its metadata: tells a cached `undefined` from none (Python's `get_value_metadata`). */
   getCachedValue<T extends Value = Value>(key: string, options?: GetOptions): Promise<CachedValue<T> | undefined> {
-    return this.#use(async (core) => (await find(core, key, options, 'getCachedValue()')) as CachedValue<T> | undefined);
+    return this.#use(
+      async (core) => (await find(core, key, options, 'getCachedValue()')) as CachedValue<T> | undefined,
+    );
   }
 
   /** In the keys' order, one command. */
@@ -231,21 +241,32 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.#use(async (core) => {
       const ownExpiration = setExpiration(options, 'set()');
       const name = core.store.mangle(key);
-      const stored = core.store.encode({ value, endedAt: stamp(this.#clock), ownExpiration });
-      core.flights.detach(name);
-      await core.store.set(name, stored, ttlOf(freshnessOf(core.settings), ownExpiration));
+      const ttl = ttlOf(freshnessOf(core.settings), ownExpiration);
+      await core.stamped((generation) => {
+        const stored = core.store.encode({ value, endedAt: stamp(this.#clock), ownExpiration, generation });
+        core.flights.detach(name);
+        return core.store.set(name, stored, { ttl, generation });
+      });
     });
   }
 
-  setMulti<T extends Value>(values: ReadonlyMap<string, T> | Readonly<Record<string, T>>, options: SetOptions = {}): Promise<void> {
+  setMulti<T extends Value>(
+    values: ReadonlyMap<string, T> | Readonly<Record<string, T>>,
+    options: SetOptions = {},
+  ): Promise<void> {
     return this.#use(async (core) => {
       const ownExpiration = setExpiration(options, 'setMulti()');
-      const endedAt = stamp(this.#clock);
-      const entries = new Map<string, Storable>();
-      for (const [key, value] of pairsOf(values)) entries.set(core.store.mangle(key), core.store.encode({ value, endedAt, ownExpiration }));
-      if (entries.size === 0) return;
-      for (const name of entries.keys()) core.flights.detach(name);
-      await core.store.setMulti(entries, ttlOf(freshnessOf(core.settings), ownExpiration));
+      const pairs = [...pairsOf(values)].map(([key, value]) => ({ name: core.store.mangle(key), value }));
+      if (pairs.length === 0) return;
+      const ttl = ttlOf(freshnessOf(core.settings), ownExpiration);
+      await core.stamped((generation) => {
+        const endedAt = stamp(this.#clock);
+        const entries = new Map(
+          pairs.map(({ name, value }) => [name, core.store.encode({ value, endedAt, ownExpiration, generation })]),
+        );
+        for (const { name } of pairs) core.flights.detach(name);
+        return core.store.setMulti(entries, { ttl, generation });
+      });
     });
   }
 
@@ -276,7 +297,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * The value: what is there while it is fresh; a stale one at once while another creates; else a new one, created once for all who
    * ask. What the creator throws reaches everybody who waited on it, untouched.
    */
-  getOrCreate<T extends Value, Stale = T>(key: string, creator: Creator<T, Stale>, options?: GetOrCreateOptions<T>): Promise<T> {
+  getOrCreate<T extends Value, Stale = T>(
+    key: string,
+    creator: Creator<T, Stale>,
+    options?: GetOrCreateOptions<T>,
+  ): Promise<T> {
     const core = this.#live;
     // What is stored or created under this key is what the caller says it is: the casts to T.
     if (core === undefined) return this.#use((opened) => getOrCreateIn(opened, key, creator, options)) as Promise<T>;
@@ -308,8 +333,14 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   getOrCreateMulti(keys: readonly string[], creator: unknown, options?: GetOrCreateOptions<never>): Promise<never[]> {
     return this.#use(async (core) => {
       checkKeys(keys);
-      const settings = options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreateMulti()');
-      const found = await getOrCreateMulti(core, keys, checkFunction('The creator', creator) as AnyMultiCreator, settings);
+      const settings =
+        options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreateMulti()');
+      const found = await getOrCreateMulti(
+        core,
+        keys,
+        checkFunction('The creator', creator) as AnyMultiCreator,
+        settings,
+      );
       return keys.map((key) => found.get(key)?.value as never);
     });
   }
@@ -337,7 +368,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /**
    * Every older entry is missing (`hard`, the default) or stale. Creations that are under way when a hard invalidation is said are
-   * not stored. With the default strategy it holds in this process.
+   * not stored. It holds for all processes where the backend keeps generations, else in this one; rejects when the store can't be told.
    */
   invalidate(options: InvalidateOptions = {}): Promise<void> {
     return this.#use(async (core) => {
@@ -446,11 +477,24 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   #start(configured: Configured): Core {
-    const { actual, backend, settings, invalidation } = configured;
+    const { actual, backend, settings, invalidator } = configured;
+    const { generations } = backend;
+    const isShared = invalidator === 'shared' && generations !== undefined;
+    const strategy = typeof invalidator === 'string' ? this.#local : invalidator;
+    const invalidation = isShared ? new SharedGenerations(this.name ?? 'default', generations) : strategy;
     const { serializer, asyncCreationRunner: runner } = this.#options;
-    const keyMangler = this.#options.keyMangler === false ? undefined : (this.#options.keyMangler ?? backend.keyMangler);
+    const keyMangler =
+      this.#options.keyMangler === false ? undefined : (this.#options.keyMangler ?? backend.keyMangler);
     const store = new Store({ backend, actual, serializer, keyMangler, clock: this.#clock });
-    const core = new Core({ region: this, store, settings, invalidation, statistics: this.#statistics, clock: this.#clock, runner });
+    const core = new Core({
+      region: this,
+      store,
+      settings,
+      invalidation,
+      statistics: this.#statistics,
+      clock: this.#clock,
+      runner,
+    });
     configured.core = core;
     if (this.#configured === configured) this.#live = core;
     return core;
@@ -467,7 +511,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   #mustBeConfigured(): Configured {
-    if (!this.#configured) throw new RegionNotConfiguredError('No backend is configured on this region. Call region.configure(…) first.');
+    if (!this.#configured)
+      throw new RegionNotConfiguredError('No backend is configured on this region. Call region.configure(…) first.');
     return this.#configured;
   }
 
@@ -489,9 +534,12 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       getOrCreate: (key, creator, policy, cached) =>
         this.#use((core) => getOrCreate(core, callOf(core, key, creator, policy.under(core.settings), cached))),
       getOrCreateMulti: (keys, creator, policy) => this.#use((core) => createMulti(core, keys, creator, policy, false)),
-      getCachedValue: (key, policy) => this.#use((core) => core.find(key, freshnessOf(policy.under(core.settings)), false)),
-      getCachedValues: (keys, policy) => this.#use((core) => core.findMulti(keys, freshnessOf(policy.under(core.settings)), false)),
-      refresh: (key, creator, policy) => this.#use((core) => refresh(core, callOf(core, key, creator, policy.under(core.settings)))),
+      getCachedValue: (key, policy) =>
+        this.#use((core) => core.find(key, freshnessOf(policy.under(core.settings)), false)),
+      getCachedValues: (keys, policy) =>
+        this.#use((core) => core.findMulti(keys, freshnessOf(policy.under(core.settings)), false)),
+      refresh: (key, creator, policy) =>
+        this.#use((core) => refresh(core, callOf(core, key, creator, policy.under(core.settings)))),
       refreshMulti: (keys, creator, policy) => this.#use((core) => createMulti(core, keys, creator, policy, true)),
     };
   }
@@ -499,13 +547,23 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
 // ------------------------------------------------------------------------------------------------------------ details
 
-function find(core: Core, key: string, options: GetOptions | undefined, what: string): Awaitable<CachedValue | undefined> {
+function find(
+  core: Core,
+  key: string,
+  options: GetOptions | undefined,
+  what: string,
+): Awaitable<CachedValue | undefined> {
   if (options === undefined) return core.find(key, freshnessOf(core.settings), false);
   const { settings, ignoreExpiration } = getSettings(core.settings, options, what);
   return core.find(key, freshnessOf(settings), ignoreExpiration);
 }
 
-function getOrCreateIn(core: Core, key: string, creator: unknown, options: GetOrCreateOptions<never> | undefined): Promise<unknown> {
+function getOrCreateIn(
+  core: Core,
+  key: string,
+  creator: unknown,
+  options: GetOrCreateOptions<never> | undefined,
+): Promise<unknown> {
   const settings = options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreate()');
   return getOrCreate(core, callOf(core, key, checkFunction('The creator', creator) as Creator<unknown>, settings));
 }
@@ -534,8 +592,10 @@ async function leave({ actual, backend }: Configured): Promise<void> {
 }
 
 function checkedBackend(backend: CacheBackend, args: object | undefined): CacheBackend {
-  if (args !== undefined) throw new ValidationError('`arguments` go with the name of a backend; a backend object has been given its own.');
-  if (!isBackend(backend)) throw new ValidationError('A backend is a name, or an object with stores, get(), set() and delete().');
+  if (args !== undefined)
+    throw new ValidationError('`arguments` go with the name of a backend; a backend object has been given its own.');
+  if (!isBackend(backend))
+    throw new ValidationError('A backend is a name, or an object with stores, get(), set() and delete().');
   return backend;
 }
 
@@ -550,7 +610,8 @@ function checkKeys(keys: readonly string[]): void {
 
 function pairsOf<T>(values: ReadonlyMap<string, T> | Readonly<Record<string, T>>): Iterable<[string, T]> {
   if (values instanceof Map) return values;
-  if (typeof values !== 'object' || values === null || Array.isArray(values)) throw new ValidationError('The values must be a Map or a plain object, by key.');
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw new ValidationError('The values must be a Map or a plain object, by key.');
   return Object.entries(values);
 }
 

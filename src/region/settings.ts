@@ -2,9 +2,18 @@
  * Options, validated and normalised once: nothing below asks `?? default`. Decides what each option accepts and which of call,
  * decorator and region says it.
  */
-import type { ConfigureOptions, Duration, GetOptions, GetOrCreateOptions, Policy, RegionOptions, SetOptions } from '../api.js';
+import type {
+  ConfigureOptions,
+  Duration,
+  GetOptions,
+  GetOrCreateOptions,
+  Policy,
+  RegionOptions,
+  SetOptions,
+} from '../api.js';
 import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
+import { shown } from '../shown.js';
 import { checkBoolean, checkFunction, checkMembers, checkObject, checkString, refuseUnknown } from '../validation.js';
 import type { Freshness } from './freshness.js';
 
@@ -41,7 +50,13 @@ const DEFAULTS: Settings = settled({
   signal: undefined,
 });
 
-const POLICY = ['expirationTime', 'serveStale', 'background', 'keepStale', 'lockWait'] as const satisfies readonly (keyof Policy)[];
+const POLICY = [
+  'expirationTime',
+  'serveStale',
+  'background',
+  'keepStale',
+  'lockWait',
+] as const satisfies readonly (keyof Policy)[];
 const CONFIGURE = [...POLICY, 'wrap', 'replaceExistingBackend', 'regionInvalidator', 'arguments'] as const;
 const CALL = [...POLICY, 'shouldCache', 'signal'] as const satisfies readonly (keyof GetOrCreateOptions)[];
 const REGION = [
@@ -56,12 +71,23 @@ const REGION = [
 ] as const satisfies readonly (keyof RegionOptions)[];
 
 /** The options that every call may set, without where the expiration time stands among those of others. */
-type Overrides = { -readonly [K in 'serveStale' | 'background' | 'keepStale' | 'lockWait' | 'shouldCache' | 'signal']?: Settings[K] };
+type Overrides = {
+  -readonly [K in 'serveStale' | 'background' | 'keepStale' | 'lockWait' | 'shouldCache' | 'signal']?: Settings[K];
+};
 
 export function checkRegionOptions(options: RegionOptions): void {
   checkObject('The options of a region', options);
   refuseUnknown('a region', options, REGION);
-  const { name: called, keyMangler, serializer, functionKeyGenerator, functionMultiKeyGenerator, asyncCreationRunner, clock, random } = options;
+  const {
+    name: called,
+    keyMangler,
+    serializer,
+    functionKeyGenerator,
+    functionMultiKeyGenerator,
+    asyncCreationRunner,
+    clock,
+    random,
+  } = options;
   if (called !== undefined) checkString('name', called);
   if (keyMangler !== undefined && keyMangler !== false) checkFunction('keyMangler', keyMangler);
   const functions = { functionKeyGenerator, functionMultiKeyGenerator, asyncCreationRunner, random };
@@ -74,23 +100,33 @@ export function checkRegionOptions(options: RegionOptions): void {
 export function regionSettings(options: ConfigureOptions): Settings {
   checkObject('The options of configure()', options);
   refuseUnknown('configure()', options, CONFIGURE);
-  if (options.replaceExistingBackend !== undefined) checkBoolean('replaceExistingBackend', options.replaceExistingBackend);
+  if (options.replaceExistingBackend !== undefined)
+    checkBoolean('replaceExistingBackend', options.replaceExistingBackend);
   const { regionInvalidator: invalidator } = options;
-  if (invalidator !== undefined && invalidator !== 'local') {
+  if (invalidator !== undefined && invalidator !== 'local' && invalidator !== 'shared') {
     if (typeof invalidator === 'string') {
-      const shared = invalidator === 'shared' ? ` 'shared' is not available in this version.` : '';
-      throw new ValidationError(`regionInvalidator must be 'local' or a strategy with invalidate() and cutoffs(), not "${invalidator}".${shared}`);
+      throw new ValidationError(
+        `regionInvalidator must be 'local', 'shared' or a strategy with invalidate() and cutoffs(), not ${shown(invalidator)}.`,
+      );
     }
     checkMembers('regionInvalidator', invalidator, ['invalidate', 'cutoffs']);
   }
-  return settled({ ...DEFAULTS, expiration: expirationOption(options.expirationTime) ?? DEFAULTS.expiration, ...overrides(options) });
+  return settled({
+    ...DEFAULTS,
+    expiration: expirationOption(options.expirationTime) ?? DEFAULTS.expiration,
+    ...overrides(options),
+  });
 }
 
 /** A call's options on top of the region's or decorator's settings. */
 export function callSettings(base: Settings, options: GetOrCreateOptions<never>, what: string): Settings {
   checkObject(`The options of ${what}`, options);
   refuseUnknown(what, options, CALL);
-  return settled({ ...base, ...overrides(options), callExpiration: expirationOption(options.expirationTime) ?? base.callExpiration });
+  return settled({
+    ...base,
+    ...overrides(options),
+    callExpiration: expirationOption(options.expirationTime) ?? base.callExpiration,
+  });
 }
 
 /** What a decorator says, and one call on top of it: checked when it is said, completed by the region that is configured then. */
@@ -102,7 +138,10 @@ export class CallPolicy {
   #known: { readonly base: Settings; readonly settings: Settings } | undefined;
 
   /** The caller has checked the names of the options: a decorator has more than these. */
-  constructor(options: Policy & { shouldCache?: ((value: never) => boolean) | undefined }, call?: GetOrCreateOptions<never>) {
+  constructor(
+    options: Policy & { shouldCache?: ((value: never) => boolean) | undefined },
+    call?: GetOrCreateOptions<never>,
+  ) {
     this.#options = options;
     this.#expiration = expirationOption(options.expirationTime);
     this.#overrides = overrides(options);
@@ -125,7 +164,11 @@ export class CallPolicy {
 }
 
 /** Options of `get` and its kin. */
-export function getSettings(base: Settings, options: GetOptions, what: string): { settings: Settings; ignoreExpiration: boolean } {
+export function getSettings(
+  base: Settings,
+  options: GetOptions,
+  what: string,
+): { settings: Settings; ignoreExpiration: boolean } {
   checkObject(`The options of ${what}`, options);
   refuseUnknown(what, options, ['expirationTime', 'ignoreExpiration']);
   if (options.ignoreExpiration !== undefined) checkBoolean('ignoreExpiration', options.ignoreExpiration);

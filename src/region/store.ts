@@ -2,16 +2,29 @@
  * The region's side of its backend, and the only caller of its verbs: mangles keys, encodes entries, gives every write its fence,
  * and lends the process's own locks to backends that have none. Decides nothing about freshness or who creates.
  */
-import type { Awaitable, CacheBackend, CacheMutex, Clock, KeyMangler, Lease, Metadata, Serializer, Storable } from '../api.js';
+import type {
+  Awaitable,
+  CacheBackend,
+  CacheMutex,
+  Clock,
+  GenerationFence,
+  KeyMangler,
+  Lease,
+  Metadata,
+  RecordsRequest,
+  Serializer,
+  Storable,
+} from '../api.js';
 import { CachedValue } from '../api.js';
 import { secondsOf } from '../clock.js';
 import { decodeEntry, encodeEntry } from '../envelope.js';
 import { CantDeserializeError, ValidationError } from '../errors.js';
-import { LocalLease } from '../lock/local-mutex.js';
 import { LocalLocks } from '../lock/local-locks.js';
+import { LocalLease } from '../lock/local-mutex.js';
 import { andThen, isPromiseLike } from '../promises.js';
 import { jsonSerializer } from '../serializers.js';
 import { VALUE_VERSION } from './freshness.js';
+import { type Generation, stampedWith } from './generations.js';
 
 /** How long the process's own lock may be held before another may create (the backends' locks have `lockMaxHold`). */
 const LOCAL_MAX_HOLD = 300_000;
@@ -39,6 +52,19 @@ export interface EntryParts {
   readonly startedAt?: number;
   readonly endedAt: number;
   readonly ownExpiration: number | undefined;
+  /** Where the store keeps generations. */
+  readonly generation?: Generation | undefined;
+}
+
+/** How an entry is written. */
+export interface WriteOptions {
+  /** Milliseconds; `undefined`: for ever. */
+  readonly ttl: number | undefined;
+  readonly generation: GenerationFence | undefined;
+}
+export interface WriteMultiOptions {
+  readonly ttl: number | undefined | ReadonlyMap<string, number>;
+  readonly generation: GenerationFence | undefined;
 }
 
 export class Store {
@@ -73,21 +99,25 @@ export class Store {
 
   /** The key as it is stored. `ValidationError` for what is no key. */
   mangle(key: string): string {
-    if (typeof key !== 'string') throw new ValidationError(`A key must be a string, not ${key === null ? 'null' : typeof key}.`);
+    if (typeof key !== 'string')
+      throw new ValidationError(`A key must be a string, not ${key === null ? 'null' : typeof key}.`);
     const name = this.#mangler ? this.#mangler(key) : key;
-    if (typeof name !== 'string') throw new ValidationError(`The key mangler must answer with a string; for "${key}" it gave ${typeof name}.`);
+    if (typeof name !== 'string')
+      throw new ValidationError(`The key mangler must answer with a string; for "${key}" it gave ${typeof name}.`);
     if (this.#bytes && !name.isWellFormed()) {
-      throw new ValidationError(`The key ${JSON.stringify(name)} has a lone surrogate: as UTF-8 it would be the same as others.`);
+      throw new ValidationError(
+        `The key ${JSON.stringify(name)} has a lone surrogate: as UTF-8 it would be the same as others.`,
+      );
     }
     return name;
   }
 
-  get(name: string): Awaitable<Storable | undefined> {
-    return this.backend.get(name);
+  get(name: string, records?: RecordsRequest): Awaitable<Storable | undefined> {
+    return records ? this.backend.get(name, { records }) : this.backend.get(name);
   }
 
-  getMulti(names: readonly string[]): Awaitable<(Storable | undefined)[]> {
-    return this.backend.getMulti(names);
+  getMulti(names: readonly string[], records?: RecordsRequest): Awaitable<(Storable | undefined)[]> {
+    return records ? this.backend.getMulti(names, { records }) : this.backend.getMulti(names);
   }
 
   /** The entry; throws `CantDeserializeError` for what is none. */
@@ -99,11 +129,12 @@ export class Store {
 
   /** The entry as it is stored; throws `SerializationError`. */
   encode(parts: EntryParts): Storable {
-    const { value, startedAt, endedAt, ownExpiration } = parts;
+    const { value, startedAt, endedAt, ownExpiration, generation } = parts;
     const metadata: { -readonly [K in keyof Metadata]: Metadata[K] } = { ct: secondsOf(endedAt), v: VALUE_VERSION };
     if (startedAt !== undefined) metadata.dt = secondsOf(endedAt - startedAt);
     // Infinity has no JSON; an entry that never expires by itself says so with the largest number.
     if (ownExpiration !== undefined) metadata.et = Math.min(secondsOf(ownExpiration), Number.MAX_VALUE);
+    if (generation) metadata.g = stampedWith(generation);
     const entry = new CachedValue(value, metadata, this.#clock);
     return this.#bytes ? encodeEntry(entry, this.#serializer) : entry;
   }
@@ -111,28 +142,29 @@ export class Store {
   // ------------------------------------------------------------------------------------------------------------ locks
 
   /** One try. `undefined`: another holds it. */
-  tryAcquire(name: string): Awaitable<Lease | undefined> {
+  tryAcquire(name: string, records?: RecordsRequest): Awaitable<Lease | undefined> {
     const mutex = this.#mutexOf(name);
-    return mutex ? mutex.acquire({ wait: false }) : this.#locks.tryAcquire(name);
+    return mutex ? mutex.acquire({ wait: false, records }) : this.#locks.tryAcquire(name);
   }
 
   /** Until it is won; rejects with `signal.reason`. */
-  acquire(name: string, signal: AbortSignal): Awaitable<Lease | undefined> {
+  acquire(name: string, signal: AbortSignal, records?: RecordsRequest): Awaitable<Lease | undefined> {
     const mutex = this.#mutexOf(name);
-    return mutex ? mutex.acquire({ wait: true, signal }) : this.#locks.acquire(name, { wait: true, signal });
+    return mutex ? mutex.acquire({ wait: true, signal, records }) : this.#locks.acquire(name, { wait: true, signal });
   }
 
   /** Those that are won at once. One by one where the backend has no way for many: a key whose lock fails is told to `failed`. */
   async tryAcquireMulti(
     names: readonly string[],
     failed: (name: string, error: unknown) => void,
+    records?: RecordsRequest,
   ): Promise<ReadonlyMap<string, Lease>> {
-    const leases = await this.backend.acquireMulti?.(names);
+    const leases = await this.backend.acquireMulti?.(names, { records });
     if (leases) return leases;
     const won = new Map<string, Lease>();
     const tryOne = async (name: string) => {
       try {
-        const lease = await this.tryAcquire(name);
+        const lease = await this.tryAcquire(name, records);
         if (lease) won.set(name, lease);
       } catch (error) {
         failed(name, error);
@@ -154,42 +186,50 @@ export class Store {
   // ----------------------------------------------------------------------------------------------------------- writes
 
   /** The write of a creation: it happens if and only if the lease still stands. */
-  commit(name: string, stored: Storable, lease: Lease, ttl: number | undefined): Awaitable<boolean> {
-    const write = () => this.backend.set(name, stored, { ttl, lease });
-    return lease instanceof LocalLease ? lease.commit(write) : andThen(write(), (answer) => answer !== false);
+  commit(name: string, stored: Storable, lease: Lease, { ttl, generation }: WriteOptions): Awaitable<boolean> {
+    // A lease of the process is fenced here; the store is only told of its own.
+    if (lease instanceof LocalLease) return lease.commit(() => this.backend.set(name, stored, { ttl, generation }));
+    return andThen(this.backend.set(name, stored, { ttl, lease, generation }), (answer) => answer !== false);
   }
 
   /** The same for many, in one command. Answers with the names refused. */
   async commitMulti(
     entries: ReadonlyMap<string, Storable>,
     leases: ReadonlyMap<string, Lease>,
-    ttls: ReadonlyMap<string, number>,
+    { ttl, generation }: WriteMultiOptions,
   ): Promise<ReadonlySet<string>> {
-    const stands = (name: string) => {
+    const local = new Map<string, LocalLease>();
+    const kept = new Map<string, Lease>();
+    for (const name of entries.keys()) {
       const lease = leases.get(name);
-      return !(lease instanceof LocalLease) || lease.stands;
-    };
-    const lost = [...entries.keys()].filter((name) => !stands(name));
-    const standing = new Map([...entries].filter(([name]) => stands(name)));
+      if (lease instanceof LocalLease) local.set(name, lease);
+      else if (lease) kept.set(name, lease);
+    }
+    const lost = [...local].filter(([, lease]) => !lease.stands).map(([name]) => name);
+    const standing = new Map([...entries].filter(([name]) => !lost.includes(name)));
     if (standing.size === 0) return new Set(lost);
-    const answer = this.backend.setMulti(standing, { ttl: ttls, leases });
-    const written = Promise.resolve(answer).then(() => true);
-    for (const name of standing.keys()) {
-      const lease = leases.get(name);
+    const answer = this.backend.setMulti(standing, { ttl, generation, leases: kept.size > 0 ? kept : undefined });
+    for (const lease of local.values()) {
       // Marks it as committing, so that a delete waits for this write; what comes of the write is told below.
-      if (lease instanceof LocalLease) Promise.resolve(lease.commit(() => (isPromiseLike(answer) ? written : true))).catch(() => {});
+      const commit = lease.commit(() => (isPromiseLike(answer) ? answer.then(() => true) : true));
+      if (isPromiseLike(commit)) commit.then(undefined, () => {});
     }
     const refused = (await answer) ?? new Set<string>();
     return new Set([...lost, ...refused]);
   }
 
-  /** Said by the user: whoever creates under this key has lost his lease, in the same step where the store has locks. */
-  set(name: string, stored: Storable, ttl: number | undefined): Awaitable<unknown> {
-    return this.#overrule([name], () => this.backend.set(name, stored, { ttl }));
+  /**
+   * Said by the user: whoever creates under this key has lost his lease, in the same step where the store has locks. `false`: the
+   * generation it is stamped with is no longer the region's.
+   */
+  set(name: string, stored: Storable, options: WriteOptions): Awaitable<boolean> {
+    return this.#overrule([name], () => andThen(this.backend.set(name, stored, options), (answer) => answer !== false));
   }
 
-  setMulti(entries: ReadonlyMap<string, Storable>, ttl: number | undefined): Awaitable<unknown> {
-    return this.#overrule([...entries.keys()], () => this.backend.setMulti(entries, { ttl }));
+  setMulti(entries: ReadonlyMap<string, Storable>, options: WriteMultiOptions): Awaitable<boolean> {
+    return this.#overrule([...entries.keys()], () =>
+      andThen(this.backend.setMulti(entries, options), (refused) => !refused?.size),
+    );
   }
 
   delete(name: string): Awaitable<unknown> {
@@ -200,7 +240,7 @@ export class Store {
     return this.#overrule(names, () => this.backend.deleteMulti(names));
   }
 
-  #overrule(names: readonly string[], operation: () => Awaitable<unknown>): Awaitable<unknown> {
+  #overrule<T>(names: readonly string[], operation: () => Awaitable<T>): Awaitable<T> {
     return this.#fenced ? operation() : this.#locks.overrule(names, operation);
   }
 }
