@@ -44,6 +44,8 @@ export interface Metadata {
   readonly et?: number;
   /** Tags. */
   readonly t?: readonly string[];
+  /** The part of its expiration time that is left after `jitter`, 0 to 1; absent: all of it. */
+  readonly j?: number;
   /** The region record's incarnation and counter (protocol, Records). */
   readonly g?: unknown;
   readonly [more: string]: unknown;
@@ -86,11 +88,38 @@ export interface Policy {
   keepStale?: Duration | undefined;
   /** How long to wait for another's creation before `LockTimeoutError`. Default `Infinity`. */
   lockWait?: Duration | undefined;
+  /** When the creator fails, a stale value stands in for the failure: always, or so long after it expired. Default `false`. */
+  staleIfError?: boolean | Duration | undefined;
+  /**
+   * For so long after a failure (in this process) the stale value is served, or the same failure rejected, before the creator is
+   * tried again. `set`, `delete` and `invalidate` end it. Default 0.
+   */
+  errorBackoff?: Duration | undefined;
+  /** A creation takes longer, and there is a stale value: the caller gets that, the creation goes on. Default: none. */
+  softTimeout?: Duration | undefined;
+  /**
+   * A creation takes longer: its callers reject with `CreationTimeoutError` (or get the stale value under `staleIfError`), and the
+   * creator's signal aborts. A late result is stored if the lease still stands. Default: none.
+   */
+  hardTimeout?: Duration | undefined;
+  /**
+   * Refreshes popular entries before they expire, by chance, the likelier the closer expiry is and the longer creations take
+   * (XFetch; Vattani, Chierichetti, Lowenstein: Optimal probabilistic cache stampede prevention, VLDB 2015). The number is beta:
+   * more than 1 refreshes earlier; `true` is 1. One refresh over all processes, behind; the caller gets the fresh value.
+   */
+  earlyRefresh?: boolean | number | undefined;
+  /**
+   * 0 to 1: shortens each entry's expiration time by up to this fraction, by chance, fixed when it is written: what was written
+   * together does not expire together. Default 0.
+   */
+  jitter?: number | undefined;
 }
 
 export interface GetOrCreateOptions<T = unknown> extends Policy {
   /** Says of a created value whether it is stored. Default: always. */
   shouldCache?: ((value: T) => boolean) | undefined;
+  /** What the entry is about, for `invalidateTags`. The creator may add more with `context.tag()`. */
+  tags?: readonly string[] | undefined;
   /** Detaches this caller only; the creation is aborted when nobody is left. */
   signal?: AbortSignal | undefined;
 }
@@ -104,6 +133,7 @@ export interface GetOptions {
 /** Persisted with the entry. */
 export interface SetOptions {
   expirationTime?: Duration | undefined;
+  tags?: readonly string[] | undefined;
 }
 
 export interface InvalidateOptions {
@@ -136,6 +166,18 @@ export interface ConfigureOptions extends Policy {
    * `'local'`: two stamps in this process (default elsewhere, and what `'shared'` means on memory); or a strategy of your own.
    */
   regionInvalidator?: InvalidationStrategy | 'local' | 'shared' | undefined;
+  /** Deadline of every call of the backend. Default `'1s'` for backends behind a network, none for others. */
+  backendTimeout?: Duration | undefined;
+  /**
+   * So many failures (errors or time-outs) in a row, and the store is not asked for the cooldown; then one call is let through as a
+   * probe. Default `{ failures: 5, cooldown: '2s' }` for backends behind a network, none for others; `false`: none.
+   */
+  breaker?: false | { failures?: number | undefined; cooldown?: Duration | undefined } | undefined;
+  /**
+   * `'create'` (default): a read that fails counts as missing, creations go on, one per key and process, and are not stored.
+   * `'throw'`: it rejects before anything is created. `set`, `delete` and `invalidate` reject either way.
+   */
+  onBackendError?: 'create' | 'throw' | undefined;
 }
 
 // ---------------------------------------------------------------------------------------------------------- creators
@@ -156,6 +198,8 @@ export interface CreationContext<Stale = unknown> {
   readonly stale: CachedValue<Stale> | undefined;
   /** This entry's own expiration time, persisted with it. */
   expireAfter(duration: Duration): void;
+  /** What the entry is about, for `invalidateTags`; until the creator returns. */
+  tag(...tags: string[]): void;
   /** The value is returned, not stored. */
   dontCache(): void;
 }
@@ -166,6 +210,7 @@ export interface MultiCreationContext<Stale = unknown> {
   readonly signal: AbortSignal;
   readonly stale: ReadonlyMap<string, CachedValue<Stale>>;
   expireAfter(key: string, duration: Duration): void;
+  tag(key: string, ...tags: string[]): void;
   dontCache(key: string): void;
 }
 
@@ -276,6 +321,8 @@ export interface GenerationFence {
 export interface GenerationStore {
   /** Advances the region's record; a hard one cuts off the leases of creations under way. */
   invalidate(region: string, options: { readonly hard: boolean }): Awaitable<void>;
+  /** Advances the region's record and those of the tags; a hard one cuts off entries and creations that bear them. */
+  invalidateTags(region: string, tags: readonly string[], options: { readonly hard: boolean }): Awaitable<void>;
   /** The region's record alone, and those of the tags named. `seed`: the region's record is made where it is absent. */
   read(request: RecordsRequest, options?: { readonly seed?: boolean | undefined }): Awaitable<void>;
 }

@@ -21,13 +21,14 @@ export interface ChannelMessages {
   /** The context object of the tracing channel `dogpile.cache:create` (`start`, `asyncEnd`, `error`). */
   'dogpile.cache:create': CacheMessage & { readonly background: boolean; result?: unknown; error?: unknown };
   'dogpile.cache:refuse': CacheMessage & { readonly reason: string };
-  'dogpile.cache:invalidate': Omit<CacheMessage, 'key'> & { readonly hard: boolean };
+  'dogpile.cache:invalidate': Omit<CacheMessage, 'key'> & { readonly hard: boolean; readonly tags?: readonly string[] };
   'dogpile.cache:delete': CacheMessage;
   'dogpile.cache:backend-error': Omit<CacheMessage, 'key'> & {
     readonly key?: string;
     readonly verb: string;
     readonly error: unknown;
   };
+  'dogpile.cache:breaker': Omit<CacheMessage, 'key'> & { readonly state: 'open' | 'half-open' | 'closed' };
 }
 
 /** The plain channels; publish behind `hasSubscribers`, so that no message is built for nobody. */
@@ -40,6 +41,7 @@ export const channels = {
   invalidate: channel('dogpile.cache:invalidate'),
   delete: channel('dogpile.cache:delete'),
   backendError: channel('dogpile.cache:backend-error'),
+  breaker: channel('dogpile.cache:breaker'),
 } as const;
 
 /** `start` when a creator is called, `asyncEnd` or `error` when it has settled. */

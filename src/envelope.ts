@@ -21,10 +21,13 @@ export function encodeEntry({ payload, metadata }: CachedValue, serializer: Seri
     body = serializer.serialize(isUndefined ? null : payload);
   } catch (cause) {
     if (cause instanceof SerializationError) throw cause;
-    throw new SerializationError(`The ${serializer.name} serializer refuses this value: ${messageOf(cause)}`, { cause });
+    throw new SerializationError(`The ${serializer.name} serializer refuses this value: ${messageOf(cause)}`, {
+      cause,
+    });
   }
   if (typeof body === 'string') return encoder.encode(`${header}|${body}`);
-  if (!(body instanceof Uint8Array)) throw new SerializationError(`The ${serializer.name} serializer gave neither text nor bytes.`);
+  if (!(body instanceof Uint8Array))
+    throw new SerializationError(`The ${serializer.name} serializer gave neither text nor bytes.`);
   const bytes = new Uint8Array(header.length * 3 + 1 + body.length);
   const { written } = encoder.encodeInto(header, bytes);
   bytes[written] = PIPE;
@@ -44,15 +47,18 @@ export function decodeEntry(bytes: Uint8Array, serializer: Serializer, clock: Cl
   } catch (cause) {
     throw new CantDeserializeError(`These bytes are no entry: ${messageOf(cause)}`, { cause });
   }
-  if (!isMetadata(metadata)) throw new CantDeserializeError('These bytes are no entry: the metadata has no creation time.');
+  if (!isMetadata(metadata))
+    throw new CantDeserializeError('These bytes are no entry: the metadata has no creation time.');
   return new CachedValue(metadata[UNDEFINED] === 1 && payload === null ? undefined : payload, metadata, clock);
 }
 
 function isMetadata(metadata: unknown): metadata is Metadata {
   if (typeof metadata !== 'object' || metadata === null) return false;
-  const { ct, dt, et } = metadata as { ct?: unknown; dt?: unknown; et?: unknown };
-  const isDuration = (value: unknown) => value === undefined || (typeof value === 'number' && value >= 0);
-  return typeof ct === 'number' && Number.isFinite(ct) && isDuration(dt) && isDuration(et);
+  const { ct, dt, et, j, t } = metadata as { [Name in keyof Metadata]?: unknown };
+  if (typeof ct !== 'number' || !Number.isFinite(ct)) return false;
+  const areNumbers = [dt, et, j].every((value) => value === undefined || (typeof value === 'number' && value >= 0));
+  const areTags = t === undefined || (Array.isArray(t) && t.every((tag) => typeof tag === 'string'));
+  return areNumbers && areTags && (j === undefined || Number(j) <= 1);
 }
 
 function messageOf(cause: unknown): string {

@@ -5,20 +5,6 @@
 import { ValidationError } from './errors.js';
 import { shown } from './shown.js';
 
-/** Options of the contract that this version does not have yet: refused rather than silently ignored. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  'staleIfError',
-  'errorBackoff',
-  'softTimeout',
-  'hardTimeout',
-  'earlyRefresh',
-  'jitter',
-  'tags',
-  'backendTimeout',
-  'breaker',
-  'onBackendError',
-]);
-
 /** Refuses names that are not known. A name whose value is `undefined` counts as not given. */
 export function refuseUnknown(what: string, given: object, known: readonly string[]): void {
   for (const [name, value] of Object.entries(given)) {
@@ -27,13 +13,17 @@ export function refuseUnknown(what: string, given: object, known: readonly strin
 }
 
 function unknownName(what: string, name: string, known: readonly string[]): string {
-  if (NOT_YET.has(name)) return `"${name}" is not available in this version.`;
   const camel = name.replace(/_+([a-z0-9])/gi, (_, letter: string) => letter.toUpperCase());
   if (camel !== name && known.includes(camel)) {
     return `${what} knows no option "${name}". Did you mean "${camel}"? Mind that Python counts seconds; here a number is milliseconds, and '10s' is ten seconds.`;
   }
   const close = nearest(name, known);
-  const hint = close === undefined ? (known.length > 0 ? ` It knows ${known.join(', ')}.` : ' It takes none.') : ` Did you mean "${close}"?`;
+  const hint =
+    close === undefined
+      ? known.length > 0
+        ? ` It knows ${known.join(', ')}.`
+        : ' It takes none.'
+      : ` Did you mean "${close}"?`;
   return `${what} knows no option "${name}".${hint}`;
 }
 
@@ -42,7 +32,8 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let best: { readonly known: string; readonly distance: number } | undefined;
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance <= Math.max(2, candidate.length / 3) && (best === undefined || distance < best.distance)) best = { known: candidate, distance };
+    if (distance <= Math.max(2, candidate.length / 3) && (best === undefined || distance < best.distance))
+      best = { known: candidate, distance };
   }
   return best?.known;
 }
@@ -83,13 +74,22 @@ export function checkFunction<T>(name: string, value: T): T {
 
 /** A whole number from 1 on, or `Infinity`. */
 export function checkCount(name: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 1 && (Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY)) return value;
+  if (typeof value === 'number' && value >= 1 && (Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY))
+    return value;
   throw new ValidationError(`${name} must be a whole number from 1 on, or Infinity, not ${shown(value)}.`);
+}
+
+/** From 0 to 1. */
+export function checkFraction(name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+  throw new ValidationError(`${name} must be a number from 0 to 1, not ${shown(value)}.`);
 }
 
 /** An object that has these functions. */
 export function checkMembers<T extends object>(name: string, value: T, functions: readonly string[]): T {
   const isThere = typeof value === 'object' && value !== null;
   if (isThere && functions.every((member) => typeof Reflect.get(value, member) === 'function')) return value;
-  throw new ValidationError(`${name} must be an object with ${functions.map((member) => `${member}()`).join(', ')}, not ${shown(value)}.`);
+  throw new ValidationError(
+    `${name} must be an object with ${functions.map((member) => `${member}()`).join(', ')}, not ${shown(value)}.`,
+  );
 }

@@ -79,12 +79,12 @@ export class KeyPrefixProxy extends ProxyBackend {
   /** Two applications with a region of one name have a record each. */
   override get generations(): GenerationStore | undefined {
     const inner = this.proxied.generations;
-    return (
-      inner && {
-        invalidate: (region, options) => inner.invalidate(this.#prefix + region, options),
-        read: (request, options) => inner.read(this.#request(request), options),
-      }
-    );
+    if (!inner) return undefined;
+    return {
+      invalidate: (region, options) => inner.invalidate(this.#prefix + region, options),
+      invalidateTags: (region, tags, options) => inner.invalidateTags(this.#prefix + region, tags, options),
+      read: (request, options) => inner.read(this.#request(request), options),
+    };
   }
 
   #all(keys: readonly string[]): string[] {

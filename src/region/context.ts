@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CachedValue, CreationContext, Duration, MultiCreationContext } from '../api.js';
 import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
+import { checkTags } from './settings.js';
 
 /** The creation that the running code is part of, if any. */
 const running = new AsyncLocalStorage<Creation>();
@@ -14,7 +15,16 @@ const running = new AsyncLocalStorage<Creation>();
 export interface EntryPlan {
   /** The entry's own expiration time, milliseconds. */
   expiration: number | undefined;
+  readonly tags: Set<string>;
   cached: boolean;
+}
+
+function newPlan(tags: readonly string[]): EntryPlan {
+  return { expiration: undefined, tags: new Set(tags), cached: true };
+}
+
+function tagPlan(plan: EntryPlan, tags: readonly string[]): void {
+  for (const tag of checkTags(tags)) plan.tags.add(tag);
 }
 
 /** Somebody who is waited for: his creation, once it runs. */
@@ -75,26 +85,38 @@ abstract class Creation {
     }
   }
 
-  protected plan(plan: EntryPlan, change: Partial<EntryPlan>): void {
-    if (!this.#active)
+  protected plan(plan: EntryPlan, change: (plan: EntryPlan) => void): void {
+    if (!this.#active) {
       throw new ValidationError(
-        'This creation has ended: say expireAfter() and dontCache() before its creator returns.',
+        'This creation has ended: say expireAfter(), tag() and dontCache() before its creator returns.',
       );
-    Object.assign(plan, change);
+    }
+    change(plan);
   }
 }
 
 export type { Creation };
 
+export interface SingleCreationOptions<Stale> {
+  /** Identity of the lock space. */
+  readonly lock: object;
+  readonly name: string;
+  readonly key: string;
+  readonly stale: CachedValue<Stale> | undefined;
+  /** Named by the call. */
+  readonly tags: readonly string[];
+}
+
 export class SingleCreation<Stale = unknown> extends Creation implements CreationContext<Stale> {
   readonly key: string;
   readonly stale: CachedValue<Stale> | undefined;
-  readonly entry: EntryPlan = { expiration: undefined, cached: true };
+  readonly entry: EntryPlan;
 
-  constructor(lock: object, name: string, key: string, stale: CachedValue<Stale> | undefined) {
+  constructor({ lock, name, key, stale, tags }: SingleCreationOptions<Stale>) {
     super(lock, new Set([name]));
     this.key = key;
     this.stale = stale;
+    this.entry = newPlan(tags);
   }
 
   get context(): CreationContext {
@@ -102,10 +124,24 @@ export class SingleCreation<Stale = unknown> extends Creation implements Creatio
   }
 
   // Functions of their own, so that creators may take them apart: `({ expireAfter }) => …`.
-  readonly expireAfter = (duration: Duration): void => {
-    this.plan(this.entry, { expiration: durationOption(duration, 'expireAfter') });
-  };
-  readonly dontCache = (): void => this.plan(this.entry, { cached: false });
+  readonly expireAfter = (duration: Duration): void =>
+    this.plan(this.entry, (entry) => {
+      entry.expiration = durationOption(duration, 'expireAfter');
+    });
+  readonly tag = (...tags: string[]): void => this.plan(this.entry, (entry) => tagPlan(entry, tags));
+  readonly dontCache = (): void =>
+    this.plan(this.entry, (entry) => {
+      entry.cached = false;
+    });
+}
+
+export interface MultiCreationOptions<Stale> {
+  readonly lock: object;
+  readonly names: ReadonlySet<string>;
+  readonly keys: readonly string[];
+  readonly stale: ReadonlyMap<string, CachedValue<Stale>>;
+  /** Named by the call, for each key. */
+  tagsOf(key: string): readonly string[];
 }
 
 export class MultiCreation<Stale = unknown> extends Creation implements MultiCreationContext<Stale> {
@@ -115,17 +151,12 @@ export class MultiCreation<Stale = unknown> extends Creation implements MultiCre
   /** Flights that somebody still waits on. */
   #attended: number;
 
-  constructor(
-    lock: object,
-    names: ReadonlySet<string>,
-    keys: readonly string[],
-    stale: ReadonlyMap<string, CachedValue<Stale>>,
-  ) {
+  constructor({ lock, names, keys, stale, tagsOf }: MultiCreationOptions<Stale>) {
     super(lock, names);
     this.keys = keys;
     this.stale = stale;
     this.#attended = keys.length;
-    this.#entries = new Map(keys.map((key) => [key, { expiration: undefined, cached: true }]));
+    this.#entries = new Map(keys.map((key) => [key, newPlan(tagsOf(key))]));
   }
 
   readonly context = undefined;
@@ -142,10 +173,15 @@ export class MultiCreation<Stale = unknown> extends Creation implements MultiCre
     return plan;
   }
 
-  readonly expireAfter = (key: string, duration: Duration): void => {
-    this.plan(this.entry(key), { expiration: durationOption(duration, 'expireAfter') });
-  };
-  readonly dontCache = (key: string): void => this.plan(this.entry(key), { cached: false });
+  readonly expireAfter = (key: string, duration: Duration): void =>
+    this.plan(this.entry(key), (entry) => {
+      entry.expiration = durationOption(duration, 'expireAfter');
+    });
+  readonly tag = (key: string, ...tags: string[]): void => this.plan(this.entry(key), (entry) => tagPlan(entry, tags));
+  readonly dontCache = (key: string): void =>
+    this.plan(this.entry(key), (entry) => {
+      entry.cached = false;
+    });
 }
 
 /**

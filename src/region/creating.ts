@@ -60,17 +60,20 @@ export interface Candidate {
   readonly lease: Lease;
   readonly generation: Generation | undefined;
   readonly flight: Flight;
+  readonly settings: Settings;
+  /** Made by `refresh`, which stores whatever it makes, as in Python. */
+  readonly anew: boolean;
 }
 
 /**
  * The entry to be stored, or `undefined`: it is not to be cached, there is no lease to write it under, its flight is void, or it
  * can't be serialized (events, all but the first). Throws only what `shouldCache` throws.
  */
-export function entryOf(core: Core, candidate: Candidate, shouldCache: Settings['shouldCache']): Storable | undefined {
-  const { key, value, startedAt, endedAt, plan, lease, generation, flight } = candidate;
+export function entryOf(core: Core, candidate: Candidate): Storable | undefined {
+  const { key, value, startedAt, endedAt, plan, lease, generation, flight, settings, anew } = candidate;
   // The type of the value is the caller's, who gave both the creator and shouldCache.
-  const isWanted = shouldCache as ((value: unknown) => boolean) | undefined;
-  if (!plan.cached || isWanted?.(value) === false) return undefined;
+  const isWanted = settings.shouldCache as ((value: unknown) => boolean) | undefined;
+  if (!plan.cached || (!anew && isWanted?.(value) === false)) return undefined;
   if (lease === NO_LEASE) {
     core.statistics.droppedWrites++;
     return undefined;
@@ -80,7 +83,16 @@ export function entryOf(core: Core, candidate: Candidate, shouldCache: Settings[
     return undefined;
   }
   try {
-    return core.store.encode({ value, startedAt, endedAt, ownExpiration: plan.expiration, generation });
+    const share = shareOf(settings, core.random);
+    return core.store.encode({
+      value,
+      startedAt,
+      endedAt,
+      ownExpiration: plan.expiration,
+      share,
+      tags: [...plan.tags],
+      generation,
+    });
   } catch (error) {
     core.statistics.droppedWrites++;
     core.report('serialize', error, key);
@@ -99,8 +111,18 @@ export async function generationUnder(core: Core, records: RecordsRequest): Prom
   }
 }
 
-export function fenceOf(core: Core, generation: Generation | undefined): GenerationFence | undefined {
-  return generation && core.shared?.fence(generation);
+/** `tags`: of each entry, by its name. */
+export function fenceOf(
+  core: Core,
+  generation: Generation | undefined,
+  tags: ReadonlyMap<string, readonly string[]>,
+): GenerationFence | undefined {
+  return generation && core.shared?.fence(generation, tags);
+}
+
+/** The part of its expiration time that `jitter` leaves an entry. */
+export function shareOf({ jitter }: Settings, random: () => number): number | undefined {
+  return jitter === 0 ? undefined : 1 - jitter * random();
 }
 
 /** How long the store keeps an entry, in milliseconds; `undefined`: for ever. */
@@ -113,7 +135,7 @@ export function ttlOf(asked: Freshness, ownExpiration: number | undefined): numb
 /** Releases a lease; that it can't be told is an event: the lease lapses by itself. */
 export async function giveBack(core: Core, lease: Lease, key: string): Promise<void> {
   try {
-    await lease.release();
+    await core.store.release(lease);
   } catch (error) {
     core.report('release', error, key);
   }

@@ -6,6 +6,7 @@ import type {
   GetOrCreateOptions,
   Policy,
 } from '../api.js';
+import type { Call } from './call.js';
 import type {
   CacheMultiMapOnArguments,
   CacheMultiOnArguments,
@@ -13,7 +14,6 @@ import type {
   CacheOnArguments,
   CacheOnArgumentsOptions,
 } from './decorator-types.js';
-import type { Call } from './get-or-create.js';
 import type { AnyMultiCreator, Found } from './get-or-create-multi.js';
 import type { CacheRegion } from './region.js';
 import type { CallPolicy } from './settings.js';

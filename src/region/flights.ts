@@ -17,12 +17,17 @@ export type Outcome =
   /** Not an answer for this caller: look again. */
   | { readonly kind: 'again' }
   /** The caller's own limit of waiting has passed. */
-  | { readonly kind: 'timeout' };
+  | { readonly kind: 'timeout' }
+  /** The caller's `softTimeout` has passed: he takes his stale value, the creation goes on. */
+  | { readonly kind: 'soft' };
 
-/** What the flight itself knows of its end. `readAt`: when the read that found it was sent. */
+/**
+ * What the flight itself knows of its end. `readAt`: when the read that found it was sent. `shared`: everybody here is answered by
+ * it, because it was stored, or because the store could not be reached and this is all that the process has.
+ */
 export type Ending =
   | { readonly kind: 'found'; readonly entry: CachedValue; readonly readAt: number }
-  | { readonly kind: 'created'; readonly value: unknown; readonly stored: boolean }
+  | { readonly kind: 'created'; readonly value: unknown; readonly shared: boolean }
   | { readonly kind: 'failed'; readonly reason: unknown }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'again' };
@@ -35,11 +40,14 @@ export interface Joining {
   patience(): number;
   /** He started the flight: what it creates is not another's. */
   readonly first: boolean;
+  /** Milliseconds after which he takes a stale value instead; `Infinity`: he has none, or waits. */
+  readonly soft: number;
 }
 
 interface Waiter extends Joining {
   tell(outcome: Outcome): void;
-  stopLimit(): void;
+  /** His limit of waiting for another's creation, once it runs. */
+  limit: unknown;
 }
 
 const AGAIN: Outcome = { kind: 'again' };
@@ -48,8 +56,8 @@ export class Flight implements Awaited {
   readonly name: string;
   readonly #flights: Flights;
   readonly #waiters = new Set<Waiter>();
-  /** Goes on when nobody waits: its first caller has been served already. */
-  readonly #unattended: boolean;
+  /** Goes on when nobody waits: a caller has been served a value already. */
+  #unattended: boolean;
   #creation: Creation | undefined;
   /** When the creator was called. */
   #calledAt = Number.POSITIVE_INFINITY;
@@ -93,9 +101,9 @@ export class Flight implements Awaited {
     const { signal } = joining;
     const { clock } = this.#flights;
     return new Promise((resolve, reject) => {
-      let limit: unknown;
       const leave = () => {
-        waiter.stopLimit();
+        this.#stopLimit(waiter);
+        clock.clearTimeout(soft);
         signal?.removeEventListener('abort', abort);
         this.#waiters.delete(waiter);
       };
@@ -106,17 +114,20 @@ export class Flight implements Awaited {
       };
       const waiter: Waiter = {
         ...joining,
+        limit: undefined,
         tell: (outcome) => {
           leave();
           resolve(outcome);
         },
-        stopLimit: () => {
-          if (limit !== undefined) clock.clearTimeout(limit);
-          limit = undefined;
-        },
       };
+      const takeStale = () => {
+        // The creation goes on, also when nobody is left.
+        this.#unattended = true;
+        waiter.tell({ kind: 'soft' });
+      };
+      const soft = joining.soft === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(takeStale, joining.soft);
       // The first waits for another's creation only once the flight says so (`waitsElsewhere`).
-      if (!joining.first) limit = this.#limit(waiter);
+      if (!joining.first) this.#startLimit(waiter);
       signal?.addEventListener('abort', abort);
       this.#waiters.add(waiter);
     });
@@ -124,15 +135,7 @@ export class Flight implements Awaited {
 
   /** Another process or region creates: the first caller's limit starts too. */
   waitsElsewhere(): void {
-    for (const waiter of this.#waiters) {
-      if (!waiter.first) continue;
-      const limit = this.#limit(waiter);
-      const { stopLimit } = waiter;
-      waiter.stopLimit = () => {
-        if (limit !== undefined) this.#flights.clock.clearTimeout(limit);
-        stopLimit();
-      };
-    }
+    for (const waiter of this.#waiters) if (waiter.first) this.#startLimit(waiter);
   }
 
   /** The creator is called now. */
@@ -140,7 +143,7 @@ export class Flight implements Awaited {
     this.#creation = creation;
     this.#calledAt = this.#flights.tick();
     this.#lease = lease;
-    for (const waiter of this.#waiters) if (waiter.first) waiter.stopLimit();
+    for (const waiter of this.#waiters) if (waiter.first) this.#stopLimit(waiter);
   }
 
   /** The commit is sent now: who comes from here on looks for himself. */
@@ -170,6 +173,15 @@ export class Flight implements Awaited {
     await this.#lease?.release();
   }
 
+  /** The creator takes longer than `hardTimeout`: everybody is told so, nobody joins; its lease stays until it settles. */
+  timeOut(reason: unknown): void {
+    if (this.#ended) return;
+    this.#flights.unlist(this);
+    this.#unattended = true;
+    for (const waiter of [...this.#waiters]) waiter.tell({ kind: 'failed', reason });
+    this.#creation?.abort(reason);
+  }
+
   abort(reason: unknown): void {
     this.#flights.unlist(this);
     this.#waiting ??= new AbortController();
@@ -192,7 +204,7 @@ export class Flight implements Awaited {
   #outcomeFor(waiter: Waiter, ending: Ending): Outcome {
     switch (ending.kind) {
       case 'created':
-        return ending.stored || waiter.began < this.#calledAt ? ending : AGAIN;
+        return ending.shared || waiter.began < this.#calledAt ? ending : AGAIN;
       case 'found':
         return waiter.began < ending.readAt ? ending : AGAIN;
       case 'nothing':
@@ -202,13 +214,18 @@ export class Flight implements Awaited {
     }
   }
 
-  #limit(waiter: Waiter): unknown {
+  #startLimit(waiter: Waiter): void {
     const ms = waiter.patience();
-    if (ms === Number.POSITIVE_INFINITY) return undefined;
-    return this.#flights.clock.setTimeout(() => {
+    if (ms === Number.POSITIVE_INFINITY) return;
+    waiter.limit = this.#flights.clock.setTimeout(() => {
       waiter.tell({ kind: 'timeout' });
       this.#abandonIfAlone(undefined);
     }, ms);
+  }
+
+  #stopLimit(waiter: Waiter): void {
+    this.#flights.clock.clearTimeout(waiter.limit);
+    waiter.limit = undefined;
   }
 
   #abandonIfAlone(reason: unknown): void {

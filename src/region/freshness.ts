@@ -32,8 +32,10 @@ export type Verdict = 'fresh' | 'expired' | 'soft-invalidated' | 'from-the-futur
 
 /** The expiration time that holds for an entry: the call's, its own, the decorator's or region's. */
 export function expirationOf(entry: CachedValue, asked: Freshness): number {
-  const own = entry.metadata.et;
-  return asked.callExpiration ?? (own === undefined ? asked.expiration : own * 1000);
+  if (asked.callExpiration !== undefined) return asked.callExpiration;
+  const { et: own, j: share } = entry.metadata;
+  const expiration = own === undefined ? asked.expiration : own * 1000;
+  return share === undefined ? expiration : expiration * share;
 }
 
 /** When the creation of an entry began: what invalidations are judged against. */
@@ -44,6 +46,10 @@ export function startOf(entry: CachedValue): number {
 
 /** What invalidations have done to an entry. */
 export type Cut = 'hard' | 'soft' | undefined;
+
+export function worse(one: Cut, other: Cut): Cut {
+  return one === 'hard' || other === 'hard' ? 'hard' : (one ?? other);
+}
 
 /** What cut-offs by time say of it. */
 export function cutByTime(entry: CachedValue, { hard, soft }: Cutoffs): Cut {

@@ -21,6 +21,8 @@ export type Generation = Pick<RegionRecord, 'rid' | 'seq'>;
 /** Older than every record: a write that bears it is refused, and told the record there is. */
 const UNKNOWN: Generation = { rid: '', seq: 0 };
 
+const NO_RECORDS: Records = { region: undefined, tags: new Map() };
+
 /** `g` of the metadata. */
 export function stampedWith({ rid, seq }: Generation): readonly [rid: string, seq: number] {
   return [rid, seq];
@@ -58,16 +60,19 @@ export class SharedGenerations {
   }
 
   /** To be given along with a read or an acquire. */
-  request(): RecordsRequest {
-    return { region: this.#region, tags: [], found: undefined };
+  request(tags: readonly string[] = []): RecordsRequest {
+    return { region: this.#region, tags, found: undefined };
   }
 
-  /** The records that came with a read; read now where they did not come along. */
-  recordsOf(request: RecordsRequest): Awaitable<Records> {
-    if (request.found) return this.#learn(request.found);
-    return andThen(this.#store.read(request), () =>
-      this.#learn(request.found ?? { region: undefined, tags: new Map() }),
-    );
+  /** The records that came with a read; read now where they did not come along, or not those of all these tags. */
+  recordsFor(tags: readonly string[], request: RecordsRequest | undefined): Awaitable<Records> {
+    const found = request?.found;
+    if (found && tags.every((tag) => found.tags.has(tag))) return this.#learn(found);
+    const anew = this.request(tags);
+    return andThen(this.#store.read(anew), () => {
+      if (request) request.found = anew.found;
+      return this.#learn(anew.found ?? NO_RECORDS);
+    });
   }
 
   /** What a creation is stamped with: read before its creator is called, and there from then on. */
@@ -85,8 +90,9 @@ export class SharedGenerations {
   /** What a creation is stamped with whose record can't be read: it is not stored. */
   readonly unknown = UNKNOWN;
 
-  fence({ rid, seq }: Generation): GenerationFence {
-    return { region: this.#region, rid, seq, moved: undefined };
+  /** `tags`: of each entry, by the name that it is stored under. */
+  fence({ rid, seq }: Generation, tags?: ReadonlyMap<string, readonly string[]>): GenerationFence {
+    return { region: this.#region, rid, seq, tags, moved: undefined };
   }
 
   /** A write was refused because the record had moved. */
@@ -96,6 +102,10 @@ export class SharedGenerations {
 
   invalidate(hard: boolean): Awaitable<void> {
     return this.#store.invalidate(this.#region, { hard });
+  }
+
+  invalidateTags(tags: readonly string[], hard: boolean): Awaitable<void> {
+    return this.#store.invalidateTags(this.#region, tags, { hard });
   }
 
   #learn(records: Records): Records {

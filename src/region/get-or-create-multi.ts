@@ -4,21 +4,25 @@
  */
 import type { Awaitable, CachedValue, Lease, MultiCreationContext, RecordsRequest, Storable } from '../api.js';
 import { ValidationError } from '../errors.js';
+import { isWanted, limitCreation } from './attempt.js';
+import { type Call, callOf } from './call.js';
 import { enclosingCreation, MultiCreation } from './context.js';
-import type { Core, Look } from './core.js';
+import type { Core } from './core.js';
 import { entryOf, type Failed, fenceOf, generationUnder, giveBack, type Made, runCreator, ttlOf } from './creating.js';
 import type { Flight, Outcome } from './flights.js';
 import type { Generation } from './generations.js';
 import {
-  type Call,
-  callOf,
+  isDueEarly,
   isFreshFor,
   isReentrant,
   lockTimeout,
-  mayServe,
   reentrance,
+  softValue,
+  staleFor,
+  standIn,
   waitFor,
 } from './get-or-create.js';
+import { type Look, withoutFresh } from './look.js';
 import type { Read } from './reads.js';
 import type { Settings } from './settings.js';
 import { NO_LEASE } from './store.js';
@@ -37,6 +41,8 @@ interface Batch {
   readonly settings: Settings;
   /** Create also what is there (`refresh`). */
   readonly anew: boolean;
+  /** Of each key, beside those of the settings. */
+  tagsOf?(key: string): readonly string[];
 }
 
 /** A key with what the last look found. */
@@ -50,6 +56,8 @@ interface Item {
 /** An item that this call contends for. */
 interface Contender extends Item {
   readonly flight: Flight;
+  /** The fresh value that is refreshed early, if that is why. */
+  readonly early?: CachedValue | undefined;
 }
 
 /** Values by key, without the keys that a creator's Map left out. */
@@ -58,15 +66,15 @@ export async function getOrCreateMulti(
   keys: readonly string[],
   creator: AnyMultiCreator,
   settings: Settings,
-  { anew = false } = {},
+  { anew = false, tagsOf }: { anew?: boolean; tagsOf?: ((key: string) => readonly string[]) | undefined } = {},
 ): Promise<ReadonlyMap<string, Found>> {
-  const batch: Batch = { creator, settings, anew };
+  const batch: Batch = { creator, settings, anew, ...(tagsOf && { tagsOf }) };
   settings.signal?.throwIfAborted();
   let open: readonly Call[] = [...new Set(keys)].sort(byCodePoint).map((key) => callOf(core, key, unused, settings));
   const results = new Map<string, Found>();
   if (core.store.backend.storesNothing) return createAlone(core, open, batch);
   for (let round = 1; open.length > 0; round++) {
-    const looks = await core.lookMulti(
+    const looks = await core.looks.lookMulti(
       open.map(({ key }) => key),
       open.map(({ name }) => name),
       open[0]?.asked ?? never(),
@@ -90,26 +98,43 @@ async function settleRound(
 ): Promise<Call[]> {
   const caller = enclosingCreation();
   const missing: Item[] = [];
+  const early: Contender[] = [];
+  const give = (call: Call, value: CachedValue): void => void results.set(call.key, { value: value.payload });
   for (const item of items) {
     const { call, look, stale } = item;
     const current = core.flights.joinable(call.name);
-    if (look.state === 'fresh' && !batch.anew) results.set(call.key, { value: look.value.payload });
-    else if (isReentrant(core, call, caller, current)) {
+    const failure = current || batch.anew ? undefined : core.backoff.recall(call.name, batch.settings.errorBackoff);
+    if (look.state === 'fresh' && !batch.anew) {
+      if (isDueEarly(core, call, look)) early.push(earlyContender(core, item, look.value));
+      give(call, look.value);
+    } else if (isReentrant(core, call, caller, current)) {
       if (look.state === 'missing') throw reentrance(call.key);
-      results.set(call.key, { value: look.value.payload });
-    } else if (stale && current) results.set(call.key, { value: stale.payload });
-    else missing.push(item);
+      give(call, look.value);
+    } else if (stale && current) give(call, stale);
+    else if (failure) {
+      const value = stale ?? standIn(core, look, call);
+      if (!value) throw failure.reason;
+      give(call, value);
+    } else missing.push(item);
   }
+  launch(core, early, batch, false);
 
   const again: Call[] = [];
-  const settle = async ({ call, stale }: Item, outcome: Outcome, isOurs: boolean): Promise<void> => {
+  const settle = async ({ call, look, stale }: Item, outcome: Outcome, isOurs: boolean): Promise<void> => {
     if (outcome.kind === 'created') results.set(call.key, { value: outcome.value });
-    else if (outcome.kind === 'failed') throw outcome.reason;
+    else if (outcome.kind === 'failed') {
+      const value = standIn(core, look, call);
+      if (!value) throw outcome.reason;
+      give(call, value);
+    } else if (outcome.kind === 'soft') give(call, softValue(core, look, call) ?? never());
     else if (outcome.kind === 'timeout') throw lockTimeout(call);
-    else if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call)))
-      results.set(call.key, { value: outcome.entry.payload });
-    else if (outcome.kind === 'again' && stale && isOurs) results.set(call.key, { value: stale.payload });
+    else if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call))) give(call, outcome.entry);
+    else if (outcome.kind === 'again' && stale && isOurs) give(call, stale);
     else if (outcome.kind !== 'nothing') again.push(call);
+  };
+  const settleBy = async (item: Item, flight: Flight, first: boolean): Promise<void> => {
+    const hasStale = !batch.anew && softValue(core, item.look, item.call) !== undefined;
+    await settle(item, await waitFor(flight, item.call, caller, { first, hasStale }), first);
   };
 
   // What nobody here creates is ours to contend for: all at once, or, where others hold all of it, one that we wait for.
@@ -123,7 +148,7 @@ async function settleRound(
   await Promise.all(
     contenders.map(async (contender) => {
       if (isBehind(contender, chosen, batch)) results.set(contender.call.key, { value: contender.stale?.payload });
-      else await settle(contender, await waitFor(contender.flight, contender.call, caller, true), true);
+      else await settleBy(contender, contender.flight, true);
     }),
   );
 
@@ -135,7 +160,7 @@ async function settleRound(
       if (!current || batch.anew) again.push(item.call);
       else {
         core.waits(item.call.key, 'here');
-        await settle(item, await waitFor(current, item.call, caller, false), false);
+        await settleBy(item, current, false);
       }
     }),
   );
@@ -148,8 +173,11 @@ function isBehind(item: Item, chosen: readonly Item[], { settings }: Batch): boo
 }
 
 function itemOf(core: Core, call: Call, look: Look, { anew }: Batch): Item {
-  const isServed = look.state === 'stale' && !anew && mayServe(core, look.value, call);
-  return { call, look, stale: isServed ? look.value : undefined };
+  return { call, look, stale: anew ? undefined : staleFor(core, look, call) };
+}
+
+function earlyContender(core: Core, item: Item, value: CachedValue): Contender {
+  return { ...item, early: value, flight: core.flights.open(item.call.name, { unattended: true }) };
 }
 
 // -------------------------------------------------------------------------------------------------------- the flights
@@ -170,7 +198,7 @@ function launch(core: Core, contenders: readonly Contender[], batch: Batch, wait
 }
 
 async function fly(core: Core, contenders: readonly Contender[], batch: Batch, wait: boolean): Promise<void> {
-  const acquired: Acquired = { sentAt: core.flights.tick(), records: core.shared?.request() };
+  const acquired: Acquired = { sentAt: core.flights.tick(), records: core.shared?.request(tagsSeen(contenders)) };
   const leases = await acquireAll(core, contenders, wait, acquired.records);
   try {
     const won: Contender[] = [];
@@ -182,14 +210,20 @@ async function fly(core: Core, contenders: readonly Contender[], batch: Batch, w
     const toCreate: Contender[] = [];
     won.forEach((contender, at) => {
       const look = looks[at] ?? never();
-      if (look.state === 'fresh' && !batch.anew)
+      if (look.state === 'fresh' && !isWanted(look, { anew: batch.anew, early: contender.early })) {
         contender.flight.end({ kind: 'found', entry: look.value, readAt: look.readAt });
-      else if (!contender.flight.isDeserted) toCreate.push({ ...contender, look });
+      } else if (!contender.flight.isDeserted) toCreate.push({ ...contender, look: withoutFresh(look) });
     });
     if (toCreate.length > 0) await create(core, toCreate, leases, batch, acquired.records);
   } finally {
     await Promise.all(contenders.map(({ call }) => giveBack(core, leases.get(call.name) ?? NO_LEASE, call.key)));
   }
+}
+
+function tagsSeen(contenders: readonly Contender[]): string[] {
+  return [
+    ...new Set(contenders.flatMap(({ look }) => (look.state === 'missing' ? [] : (look.value.metadata.t ?? [])))),
+  ];
 }
 
 /** By name, those that were won; all of them, unfenced, while the lock can't be reached. */
@@ -201,6 +235,9 @@ async function acquireAll(
 ): Promise<ReadonlyMap<string, Lease>> {
   const [first] = contenders;
   const isAwaited = wait && first !== undefined;
+  const unfenced = () => new Map(contenders.map(({ call }) => [call.name, NO_LEASE]));
+  // Once a call has run into its deadline, the rest of the flight goes on without the store.
+  if (contenders.every(({ look }) => look.state === 'missing' && look.isDown)) return unfenced();
   try {
     const leases = await core.store.tryAcquireMulti(
       contenders.map(({ call }) => call.name),
@@ -214,8 +251,8 @@ async function acquireAll(
     return lease ? new Map([[first.call.name, lease]]) : leases;
   } catch (error) {
     if (isAwaited && first.flight.abandoned.aborted) throw error;
-    core.report('acquire', error);
-    return new Map(contenders.map(({ call }) => [call.name, NO_LEASE]));
+    core.unreadable('acquire', error);
+    return unfenced();
   }
 }
 
@@ -234,7 +271,7 @@ async function lookUnder(
   const read =
     silent.length === 0
       ? []
-      : await core.lookMulti(
+      : await core.looks.lookMulti(
           silent.map(({ call }) => call.key),
           silent.map(({ call }) => call.name),
           silent[0]?.call.asked ?? never(),
@@ -244,7 +281,7 @@ async function lookUnder(
       const { call, look } = contender;
       const lease = leases.get(call.name);
       if (lease && 'stored' in lease)
-        return core.judge(call.key, { ...acquired, stored: lease.stored, sync: false }, call.asked);
+        return core.looks.judge(call.key, { ...acquired, stored: lease.stored, sync: false }, call.asked);
       return read[silent.indexOf(contender)] ?? look;
     }),
   );
@@ -263,18 +300,30 @@ async function create(
   const stale = new Map(
     contenders.flatMap(({ call, look }) => (look.state === 'missing' ? [] : [[call.key, look.value]])),
   );
-  const creation = new MultiCreation(core.store.lock, new Set(contenders.map(({ call }) => call.name)), keys, stale);
+  const names = new Set(contenders.map(({ call }) => call.name));
+  const creation = new MultiCreation({
+    lock: core.store.lock,
+    names,
+    keys,
+    stale,
+    tagsOf: (key) => tagsOf(batch, key),
+  });
   const isBackground = contenders.every(({ flight }) => flight.waiting === 0);
   for (const { call, flight } of contenders) {
     const lease = leases.get(call.name) ?? NO_LEASE;
     flight.begin(creation, lease);
     lease.whenLost?.((why) => flight.lose(why, core.statistics));
   }
+  const limits = contenders.map(({ call, flight }) => limitCreation(core, call, flight));
   const made = await runCreator(core, keys, creation, isBackground, async () =>
     checked(await batch.creator([...keys], creation), keys),
   );
+  for (const stopLimit of limits) stopLimit();
   if ('reason' in made) {
-    for (const { flight } of contenders) flight.end({ kind: 'failed', reason: made.reason });
+    for (const { call, flight } of contenders) {
+      core.backoff.remember(call.name, made.reason, batch.settings.errorBackoff);
+      flight.end({ kind: 'failed', reason: made.reason });
+    }
     return;
   }
   // The commit is sent now: who comes from here on looks for himself.
@@ -286,7 +335,10 @@ async function create(
   }
   for (const { call, flight } of contenders) {
     const found = made.value.get(call.key);
-    flight.end(found ? { kind: 'created', value: found.value, stored: stored.has(call.name) } : { kind: 'nothing' });
+    const isStored = stored.has(call.name);
+    if (isStored) core.backoff.forget(call.name);
+    const shared = isStored || (leases.get(call.name) === NO_LEASE && !flight.isVoid);
+    flight.end(found ? { kind: 'created', value: found.value, shared } : { kind: 'nothing' });
   }
 }
 
@@ -304,10 +356,11 @@ async function commit(
   core: Core,
   { contenders, leases, generation, creation, made, batch }: Commit,
 ): Promise<Set<string> | Failed> {
-  const isWanted = batch.anew ? undefined : batch.settings.shouldCache;
+  const { settings, anew } = batch;
   const { startedAt, endedAt } = made;
   const entries = new Map<string, Storable>();
   const ttls = new Map<string, number>();
+  const tags = new Map<string, readonly string[]>();
   try {
     for (const { call, flight } of contenders) {
       const { key, name, asked } = call;
@@ -315,13 +368,22 @@ async function commit(
       if (!found) continue;
       const plan = creation.entry(key);
       const lease = leases.get(name) ?? NO_LEASE;
-      const entry = entryOf(
-        core,
-        { key, value: found.value, startedAt, endedAt, plan, lease, generation, flight },
-        isWanted,
-      );
+      const candidate = {
+        key,
+        value: found.value,
+        startedAt,
+        endedAt,
+        plan,
+        lease,
+        generation,
+        flight,
+        settings,
+        anew,
+      };
+      const entry = entryOf(core, candidate);
       if (entry === undefined) continue;
       entries.set(name, entry);
+      tags.set(name, [...plan.tags]);
       const ttl = ttlOf(asked, plan.expiration);
       if (ttl !== undefined) ttls.set(name, ttl);
     }
@@ -330,7 +392,8 @@ async function commit(
   }
   if (entries.size === 0) return new Set();
   try {
-    const refused = await core.store.commitMulti(entries, leases, { ttl: ttls, generation: fenceOf(core, generation) });
+    const options = { ttl: ttls, generation: fenceOf(core, generation, tags) };
+    const refused = await core.store.commitMulti(entries, leases, options);
     for (const { call } of contenders)
       if (refused.has(call.name)) core.refused(call.key, 'its lease no longer stood in the store');
     return new Set([...entries.keys()].filter((name) => !refused.has(name)));
@@ -342,19 +405,20 @@ async function commit(
 }
 
 /** Where the backend elects nobody, every call runs its creator. */
-async function createAlone(
-  core: Core,
-  calls: readonly Call[],
-  { creator }: Batch,
-): Promise<ReadonlyMap<string, Found>> {
+async function createAlone(core: Core, calls: readonly Call[], batch: Batch): Promise<ReadonlyMap<string, Found>> {
   const keys = calls.map(({ key }) => key);
   if (keys.length === 0) return new Map();
-  const creation = new MultiCreation({}, new Set(), keys, new Map());
+  const tagged = (key: string) => tagsOf(batch, key);
+  const creation = new MultiCreation({ lock: {}, names: new Set(), keys, stale: new Map(), tagsOf: tagged });
   const made = await runCreator(core, keys, creation, false, async () =>
-    checked(await creator([...keys], creation), keys),
+    checked(await batch.creator([...keys], creation), keys),
   );
   if ('reason' in made) throw made.reason;
   return made.value;
+}
+
+function tagsOf({ settings, tagsOf }: Batch, key: string): readonly string[] {
+  return tagsOf ? [...settings.tags, ...tagsOf(key)] : settings.tags;
 }
 
 /** The creator's results by key. An array has as many values as there are keys; a Map may leave keys out. */

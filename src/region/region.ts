@@ -35,9 +35,10 @@ import {
 import { functionKeyGenerator, functionMultiKeyGenerator } from '../keys.js';
 import { wrapBackend } from '../proxy.js';
 import { type ArgumentsOf, type BackendName, isBackend, openBackend } from '../registry.js';
-import { checkBoolean, checkFunction, refuseUnknown } from '../validation.js';
+import { checkBoolean, checkFunction, checkObject, refuseUnknown } from '../validation.js';
+import { callOf } from './call.js';
 import { Core } from './core.js';
-import { ttlOf } from './creating.js';
+import { shareOf, ttlOf } from './creating.js';
 import type {
   CacheMultiMapOnArguments,
   CacheMultiOnArguments,
@@ -47,18 +48,20 @@ import type {
 } from './decorator-types.js';
 import { cacheMultiOnArguments, cacheOnArguments, type DecoratorHost } from './decorators.js';
 import { SharedGenerations } from './generations.js';
-import { callOf, getOrCreate, refresh } from './get-or-create.js';
+import { getOrCreate, refresh } from './get-or-create.js';
 import { type AnyMultiCreator, type Found, getOrCreateMulti } from './get-or-create-multi.js';
-import { LocalInvalidation } from './invalidation.js';
+import { type Guarding, guardOf, guardSettings } from './guard-settings.js';
+import { LocalInvalidation, LocalTags } from './invalidation.js';
 import {
   CallPolicy,
   callSettings,
   checkRegionOptions,
+  checkTags,
   freshnessOf,
   getSettings,
   regionSettings,
   type Settings,
-  setExpiration,
+  setSettings,
 } from './settings.js';
 import { Statistics } from './statistics.js';
 import { Store } from './store.js';
@@ -70,6 +73,7 @@ interface Configured {
   backend: CacheBackend;
   readonly settings: Settings;
   readonly invalidator: InvalidationStrategy | 'local' | 'shared';
+  readonly guarding: Guarding;
   /** There as soon as the engine is loaded. Written by `#load`, `wrap`. */
   core: Core | undefined;
   /** The loading under way; none once it has failed, so that the next use tries again. Written by `#open`. */
@@ -91,6 +95,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   readonly #statistics = new Statistics(() => evictionsOf(this.#configured?.actual));
   /** The region's, not the backend's: a replaced backend stays as invalid as it was. */
   readonly #local: LocalInvalidation;
+  readonly #localTags: LocalTags;
   readonly #host: DecoratorHost;
   #configured: Configured | undefined;
   /** The core, while calls may use it at once. */
@@ -105,6 +110,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     this.#options = { ...options };
     this.#clock = options.clock ?? systemClock;
     this.#local = new LocalInvalidation(this.#clock);
+    this.#localTags = new LocalTags(this.#clock);
     this.#host = this.#makeHost();
   }
 
@@ -124,6 +130,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   configure(target: string | CacheBackend, options: ConfigureOptions & { arguments?: object | undefined } = {}): this {
     if (this.#closing) throw closed();
     const settings = regionSettings(options);
+    const guarding = guardSettings(options);
     const replaced = this.#configured;
     if (replaced && options.replaceExistingBackend !== true) {
       throw new RegionAlreadyConfiguredError(
@@ -136,7 +143,15 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     const actual =
       typeof target === 'string' ? openBackend(target, options.arguments) : checkedBackend(target, options.arguments);
     const backend = wrap.reduceRight<CacheBackend>((inner, proxy: ProxyLike) => wrapBackend(proxy, inner), actual);
-    const configured: Configured = { actual, backend, settings, invalidator, core: undefined, opening: undefined };
+    const configured: Configured = {
+      actual,
+      backend,
+      settings,
+      invalidator,
+      guarding,
+      core: undefined,
+      opening: undefined,
+    };
     backend.attach?.({
       clock: this.#clock,
       random: this.#options.random ?? Math.random,
@@ -226,7 +241,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.#use(async (core) => {
       checkKeys(keys);
       const { settings, ignoreExpiration } = getSettings(core.settings, options, 'getMulti()');
-      const found = await core.findMulti(keys, freshnessOf(settings), ignoreExpiration);
+      const found = await core.looks.findMulti(keys, freshnessOf(settings), ignoreExpiration);
       return found.map((entry) => entry?.payload as T | undefined);
     });
   }
@@ -239,14 +254,21 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    */
   set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
     return this.#use(async (core) => {
-      const ownExpiration = setExpiration(options, 'set()');
+      const { ownExpiration, tags } = setSettings(options, 'set()');
       const name = core.store.mangle(key);
       const ttl = ttlOf(freshnessOf(core.settings), ownExpiration);
-      await core.stamped((generation) => {
-        const stored = core.store.encode({ value, endedAt: stamp(this.#clock), ownExpiration, generation });
-        core.flights.detach(name);
-        return core.store.set(name, stored, { ttl, generation });
-      });
+      const share = shareOf(core.settings, core.random);
+      await told(core, () =>
+        core.stamped(
+          (generation) => {
+            const endedAt = stamp(this.#clock);
+            const stored = core.store.encode({ value, endedAt, ownExpiration, share, tags, generation });
+            core.overrule([name]);
+            return core.store.set(name, stored, { ttl, generation });
+          },
+          new Map([[name, tags]]),
+        ),
+      );
     });
   }
 
@@ -255,18 +277,27 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     options: SetOptions = {},
   ): Promise<void> {
     return this.#use(async (core) => {
-      const ownExpiration = setExpiration(options, 'setMulti()');
+      const { ownExpiration, tags } = setSettings(options, 'setMulti()');
       const pairs = [...pairsOf(values)].map(([key, value]) => ({ name: core.store.mangle(key), value }));
       if (pairs.length === 0) return;
+      const names = pairs.map(({ name }) => name);
       const ttl = ttlOf(freshnessOf(core.settings), ownExpiration);
-      await core.stamped((generation) => {
-        const endedAt = stamp(this.#clock);
-        const entries = new Map(
-          pairs.map(({ name, value }) => [name, core.store.encode({ value, endedAt, ownExpiration, generation })]),
-        );
-        for (const { name } of pairs) core.flights.detach(name);
-        return core.store.setMulti(entries, { ttl, generation });
-      });
+      await told(core, () =>
+        core.stamped(
+          (generation) => {
+            // One stamp for all of them, as in Python.
+            const endedAt = stamp(this.#clock);
+            const entryOf = (value: T) => {
+              const share = shareOf(core.settings, core.random);
+              return core.store.encode({ value, endedAt, ownExpiration, share, tags, generation });
+            };
+            const entries = new Map(pairs.map(({ name, value }) => [name, entryOf(value)]));
+            core.overrule(names);
+            return core.store.setMulti(entries, { ttl, generation });
+          },
+          new Map(names.map((name) => [name, tags])),
+        ),
+      );
     });
   }
 
@@ -274,8 +305,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   delete(key: string): Promise<void> {
     return this.#use(async (core) => {
       const name = core.store.mangle(key);
-      core.flights.detach(name);
-      await core.store.delete(name);
+      core.overrule([name]);
+      await told(core, () => core.store.delete(name));
       if (channels.delete.hasSubscribers) channels.delete.publish({ region: this, key });
     });
   }
@@ -285,8 +316,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       checkKeys(keys);
       if (keys.length === 0) return;
       const names = keys.map((key) => core.store.mangle(key));
-      for (const name of names) core.flights.detach(name);
-      await core.store.deleteMulti(names);
+      core.overrule(names);
+      await told(core, () => core.store.deleteMulti(names));
       if (channels.delete.hasSubscribers) for (const key of keys) channels.delete.publish({ region: this, key });
     });
   }
@@ -307,7 +338,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     if (core === undefined) return this.#use((opened) => getOrCreateIn(opened, key, creator, options)) as Promise<T>;
     try {
       if (options === undefined) {
-        const hit = core.hit(key, core.settings);
+        const hit = core.looks.hit(key, core.settings);
         if (hit !== undefined) return hit as Promise<T>;
       }
       return getOrCreateIn(core, key, creator, options) as Promise<T>;
@@ -372,12 +403,24 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    */
   invalidate(options: InvalidateOptions = {}): Promise<void> {
     return this.#use(async (core) => {
-      refuseUnknown('invalidate()', options, ['hard']);
-      const hard = options.hard === undefined ? true : checkBoolean('hard', options.hard);
-      await core.invalidation.invalidate(hard);
-      if (hard) await core.revokeAll();
-      else core.flights.unlistAll();
+      const hard = hardOption(options, 'invalidate()');
+      await told(core, () => core.invalidation.invalidate(hard));
+      await core.invalidated({ revokes: hard });
       if (channels.invalidate.hasSubscribers) channels.invalidate.publish({ region: this, hard });
+    });
+  }
+
+  /**
+   * Every older entry that bears one of these tags is missing (`hard`, the default) or stale, at the price of one command, however
+   * many there are. For all processes where the backend keeps generations, else in this one.
+   */
+  invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
+    return this.#use(async (core) => {
+      const hard = hardOption(options, 'invalidateTags()');
+      if (checkTags(tags).length === 0) return;
+      await told(core, () => (core.shared ? core.shared.invalidateTags(tags, hard) : core.tags.invalidate(tags, hard)));
+      await core.invalidated({ revokes: false });
+      if (channels.invalidate.hasSubscribers) channels.invalidate.publish({ region: this, hard, tags });
     });
   }
 
@@ -440,7 +483,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     this.#clock.clearTimeout(timer);
     if (outcome !== 'late') return;
     core.flights.abortAll(closed());
-    await core.revokeAll();
+    await core.invalidated({ revokes: true });
   }
 
   async #rest(): Promise<void> {
@@ -477,23 +520,31 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   #start(configured: Configured): Core {
-    const { actual, backend, settings, invalidator } = configured;
-    const { generations } = backend;
-    const isShared = invalidator === 'shared' && generations !== undefined;
-    const strategy = typeof invalidator === 'string' ? this.#local : invalidator;
-    const invalidation = isShared ? new SharedGenerations(this.name ?? 'default', generations) : strategy;
-    const { serializer, asyncCreationRunner: runner } = this.#options;
+    const { actual, backend, settings, invalidator, guarding } = configured;
+    const { serializer, asyncCreationRunner: runner, random = Math.random } = this.#options;
     const keyMangler =
       this.#options.keyMangler === false ? undefined : (this.#options.keyMangler ?? backend.keyMangler);
-    const store = new Store({ backend, actual, serializer, keyMangler, clock: this.#clock });
+    const guard = guardOf(guarding, backend.remote === true, {
+      clock: this.#clock,
+      changed: (state) => {
+        if (channels.breaker.hasSubscribers) channels.breaker.publish({ region: this, state });
+      },
+    });
+    const store = new Store({ backend, actual, serializer, keyMangler, clock: this.#clock, guard });
+    const { generations } = store;
+    const isShared = invalidator === 'shared' && generations !== undefined;
+    const strategy = typeof invalidator === 'string' ? this.#local : invalidator;
     const core = new Core({
       region: this,
       store,
       settings,
-      invalidation,
+      invalidation: isShared ? new SharedGenerations(this.name ?? 'default', generations) : strategy,
+      tags: this.#localTags,
       statistics: this.#statistics,
       clock: this.#clock,
+      random,
       runner,
+      throwsOnError: guarding.throwsOnError,
     });
     configured.core = core;
     if (this.#configured === configured) this.#live = core;
@@ -529,15 +580,15 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
         const core = this.#live;
         if (core === undefined) return undefined;
         const settings = policy.under(core.settings);
-        return settings.signal?.aborted ? undefined : core.hit(key, settings);
+        return settings.signal?.aborted ? undefined : core.looks.hit(key, settings);
       },
       getOrCreate: (key, creator, policy, cached) =>
         this.#use((core) => getOrCreate(core, callOf(core, key, creator, policy.under(core.settings), cached))),
       getOrCreateMulti: (keys, creator, policy) => this.#use((core) => createMulti(core, keys, creator, policy, false)),
       getCachedValue: (key, policy) =>
-        this.#use((core) => core.find(key, freshnessOf(policy.under(core.settings)), false)),
+        this.#use((core) => core.looks.find(key, freshnessOf(policy.under(core.settings)), false)),
       getCachedValues: (keys, policy) =>
-        this.#use((core) => core.findMulti(keys, freshnessOf(policy.under(core.settings)), false)),
+        this.#use((core) => core.looks.findMulti(keys, freshnessOf(policy.under(core.settings)), false)),
       refresh: (key, creator, policy) =>
         this.#use((core) => refresh(core, callOf(core, key, creator, policy.under(core.settings)))),
       refreshMulti: (keys, creator, policy) => this.#use((core) => createMulti(core, keys, creator, policy, true)),
@@ -553,9 +604,9 @@ function find(
   options: GetOptions | undefined,
   what: string,
 ): Awaitable<CachedValue | undefined> {
-  if (options === undefined) return core.find(key, freshnessOf(core.settings), false);
+  if (options === undefined) return core.looks.find(key, freshnessOf(core.settings), false);
   const { settings, ignoreExpiration } = getSettings(core.settings, options, what);
-  return core.find(key, freshnessOf(settings), ignoreExpiration);
+  return core.looks.find(key, freshnessOf(settings), ignoreExpiration);
 }
 
 function getOrCreateIn(
@@ -602,6 +653,22 @@ function checkedBackend(backend: CacheBackend, args: object | undefined): CacheB
 function evictionsOf(backend: CacheBackend | undefined): number {
   const evictions = backend && 'evictions' in backend ? backend.evictions : 0;
   return typeof evictions === 'number' ? evictions : 0;
+}
+
+/** Something the user says to the store: he is told when it can't be told, and it is counted. */
+async function told<T>(core: Core, say: () => Awaitable<T>): Promise<T> {
+  try {
+    return await say();
+  } catch (error) {
+    core.count(error);
+    throw error;
+  }
+}
+
+function hardOption(options: InvalidateOptions, what: string): boolean {
+  checkObject(`The options of ${what}`, options);
+  refuseUnknown(what, options, ['hard']);
+  return options.hard === undefined ? true : checkBoolean('hard', options.hard);
 }
 
 function checkKeys(keys: readonly string[]): void {

@@ -14,7 +14,15 @@ import type {
 import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
-import { checkBoolean, checkFunction, checkMembers, checkObject, checkString, refuseUnknown } from '../validation.js';
+import {
+  checkBoolean,
+  checkFraction,
+  checkFunction,
+  checkMembers,
+  checkObject,
+  checkString,
+  refuseUnknown,
+} from '../validation.js';
 import type { Freshness } from './freshness.js';
 
 /** Milliseconds, or a function that is asked at each use. */
@@ -32,6 +40,18 @@ export interface Settings {
   readonly background: boolean;
   readonly keepStale: number;
   readonly lockWait: number;
+  /** How long after it expired a stale value stands in for a failure: 0 never. */
+  readonly staleIfError: number;
+  /** How long a failure is remembered. */
+  readonly errorBackoff: number;
+  /** `Infinity`: none. */
+  readonly softTimeout: number;
+  readonly hardTimeout: number;
+  /** XFetch's beta; 0: off. */
+  readonly earlyRefresh: number;
+  /** Fraction by which an entry's expiration time is shortened at most. */
+  readonly jitter: number;
+  readonly tags: readonly string[];
   readonly shouldCache: ((value: never) => boolean) | undefined;
   readonly signal: AbortSignal | undefined;
   /** What a look asks for, where no function has to be called for it. */
@@ -46,6 +66,13 @@ const DEFAULTS: Settings = settled({
   background: false,
   keepStale: 86_400_000,
   lockWait: Number.POSITIVE_INFINITY,
+  staleIfError: 0,
+  errorBackoff: 0,
+  softTimeout: Number.POSITIVE_INFINITY,
+  hardTimeout: Number.POSITIVE_INFINITY,
+  earlyRefresh: 0,
+  jitter: 0,
+  tags: [],
   shouldCache: undefined,
   signal: undefined,
 });
@@ -56,9 +83,24 @@ const POLICY = [
   'background',
   'keepStale',
   'lockWait',
+  'staleIfError',
+  'errorBackoff',
+  'softTimeout',
+  'hardTimeout',
+  'earlyRefresh',
+  'jitter',
 ] as const satisfies readonly (keyof Policy)[];
-const CONFIGURE = [...POLICY, 'wrap', 'replaceExistingBackend', 'regionInvalidator', 'arguments'] as const;
-const CALL = [...POLICY, 'shouldCache', 'signal'] as const satisfies readonly (keyof GetOrCreateOptions)[];
+const CONFIGURE = [
+  ...POLICY,
+  'wrap',
+  'replaceExistingBackend',
+  'regionInvalidator',
+  'backendTimeout',
+  'breaker',
+  'onBackendError',
+  'arguments',
+] as const;
+const CALL = [...POLICY, 'shouldCache', 'tags', 'signal'] as const satisfies readonly (keyof GetOrCreateOptions)[];
 const REGION = [
   'name',
   'keyMangler',
@@ -72,7 +114,10 @@ const REGION = [
 
 /** The options that every call may set, without where the expiration time stands among those of others. */
 type Overrides = {
-  -readonly [K in 'serveStale' | 'background' | 'keepStale' | 'lockWait' | 'shouldCache' | 'signal']?: Settings[K];
+  -readonly [K in Exclude<
+    keyof Settings,
+    'fixed' | 'expiration' | 'callExpiration' | 'decoratorExpiration'
+  >]?: Settings[K];
 };
 
 export function checkRegionOptions(options: RegionOptions): void {
@@ -176,11 +221,18 @@ export function getSettings(
   return { settings: settled({ ...base, callExpiration }), ignoreExpiration: options.ignoreExpiration ?? false };
 }
 
-/** The entry's own expiration time, in milliseconds, if `set` gives it one. */
-export function setExpiration(options: SetOptions, what: string): number | undefined {
+/** What `set` says of the entry. */
+export function setSettings(
+  options: SetOptions,
+  what: string,
+): { ownExpiration: number | undefined; tags: readonly string[] } {
   checkObject(`The options of ${what}`, options);
-  refuseUnknown(what, options, ['expirationTime']);
-  return options.expirationTime === undefined ? undefined : durationOption(options.expirationTime, 'expirationTime');
+  refuseUnknown(what, options, ['expirationTime', 'tags']);
+  const { expirationTime, tags = [] } = options;
+  return {
+    ownExpiration: expirationTime === undefined ? undefined : durationOption(expirationTime, 'expirationTime'),
+    tags: checkTags(tags),
+  };
 }
 
 /** Asks the functions among the expiration times, once for a call. */
@@ -213,14 +265,38 @@ function expirationOption(expiration: Policy['expirationTime']): Expiration | un
 
 function overrides(options: Omit<GetOrCreateOptions<never>, 'expirationTime'>): Overrides {
   const given: Overrides = {};
-  const { serveStale, background, keepStale, lockWait, shouldCache, signal } = options;
+  const { serveStale, background, shouldCache, tags, signal, staleIfError, earlyRefresh, jitter } = options;
   if (serveStale !== undefined) given.serveStale = limitOption(serveStale, 'serveStale');
   if (background !== undefined) given.background = checkBoolean('background', background);
-  if (keepStale !== undefined) given.keepStale = durationOption(keepStale, 'keepStale');
-  if (lockWait !== undefined) given.lockWait = durationOption(lockWait, 'lockWait');
+  if (staleIfError !== undefined) given.staleIfError = limitOption(staleIfError, 'staleIfError');
+  for (const name of ['keepStale', 'lockWait', 'errorBackoff', 'softTimeout', 'hardTimeout'] as const) {
+    const duration = options[name];
+    if (duration !== undefined) given[name] = durationOption(duration, name);
+  }
+  if (earlyRefresh !== undefined) given.earlyRefresh = betaOption(earlyRefresh);
+  if (jitter !== undefined) given.jitter = checkFraction('jitter', jitter);
   if (shouldCache !== undefined) given.shouldCache = checkFunction('shouldCache', shouldCache);
+  if (tags !== undefined) given.tags = checkTags(tags);
   if (signal !== undefined) given.signal = checkMembers('signal', signal, ['addEventListener', 'throwIfAborted']);
   return given;
+}
+
+/** XFetch's beta: `true` is 1, `false` 0. */
+function betaOption(beta: boolean | number): number {
+  if (typeof beta === 'boolean') return Number(beta);
+  if (typeof beta === 'number' && beta >= 0 && Number.isFinite(beta)) return beta;
+  throw new ValidationError(`earlyRefresh must be true, false or a number from 0 on (beta), not ${shown(beta)}.`);
+}
+
+/** Names of tags: `ValidationError` for what is none. */
+export function checkTags(tags: readonly string[]): readonly string[] {
+  if (!Array.isArray(tags)) throw new ValidationError(`tags must be an array of strings, not ${shown(tags)}.`);
+  for (const tag of tags) {
+    if (typeof tag !== 'string' || tag === '' || !tag.isWellFormed()) {
+      throw new ValidationError(`A tag must be text that is not empty and has no lone surrogate, not ${shown(tag)}.`);
+    }
+  }
+  return tags;
 }
 
 /** A duration, or yes (no limit) or no (0). */

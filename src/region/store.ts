@@ -5,9 +5,9 @@
 import type {
   Awaitable,
   CacheBackend,
-  CacheMutex,
   Clock,
   GenerationFence,
+  GenerationStore,
   KeyMangler,
   Lease,
   Metadata,
@@ -25,6 +25,7 @@ import { andThen, isPromiseLike } from '../promises.js';
 import { jsonSerializer } from '../serializers.js';
 import { VALUE_VERSION } from './freshness.js';
 import { type Generation, stampedWith } from './generations.js';
+import type { Guard } from './guard.js';
 
 /** How long the process's own lock may be held before another may create (the backends' locks have `lockMaxHold`). */
 const LOCAL_MAX_HOLD = 300_000;
@@ -35,6 +36,14 @@ const localLocks = new WeakMap<CacheBackend, LocalLocks>();
 /** What stands in for a lease while the lock can't be reached: the flight still elects one per process, and nothing is written. */
 export const NO_LEASE: Lease = { token: '', release: () => {}, [Symbol.asyncDispose]: async () => {} };
 
+/** How long one attempt waits for a lock of a guarded store, in milliseconds, before the next one. */
+const SLICE = 5000;
+
+/** A lease that was won after the deadline: nobody creates under it. */
+function abandon(lease: Lease | undefined): void {
+  Promise.resolve(lease?.release()).catch(() => {});
+}
+
 export interface StoreOptions {
   /** The outermost proxy, or the backend itself. */
   readonly backend: CacheBackend;
@@ -44,6 +53,8 @@ export interface StoreOptions {
   readonly serializer: Serializer | undefined;
   readonly keyMangler: KeyMangler | undefined;
   readonly clock: Clock;
+  /** Deadline and breaker, where the store is behind a network. */
+  readonly guard: Guard | undefined;
 }
 
 /** What an entry is made of: stamps in milliseconds. */
@@ -52,6 +63,9 @@ export interface EntryParts {
   readonly startedAt?: number;
   readonly endedAt: number;
   readonly ownExpiration: number | undefined;
+  /** What `jitter` leaves of its expiration time, 0 to 1; `undefined`: all. */
+  readonly share?: number | undefined;
+  readonly tags?: readonly string[] | undefined;
   /** Where the store keeps generations. */
   readonly generation?: Generation | undefined;
 }
@@ -78,9 +92,11 @@ export class Store {
   readonly #serializer: Serializer;
   readonly #bytes: boolean;
   readonly #clock: Clock;
+  readonly #guard: Guard | undefined;
 
-  constructor({ backend, actual, serializer, keyMangler, clock }: StoreOptions) {
+  constructor({ backend, actual, serializer, keyMangler, clock, guard }: StoreOptions) {
     this.backend = backend;
+    this.#guard = guard;
     this.lock = actual;
     this.#bytes = serializer !== undefined || backend.stores === 'bytes';
     this.#serializer = serializer ?? backend.serializer ?? jsonSerializer;
@@ -90,6 +106,11 @@ export class Store {
     localLocks.set(actual, locks);
     this.#locks = locks;
     this.#fenced = backend.mutex?.('') !== undefined;
+  }
+
+  /** Its answers come as promises, as far as is known before it is asked. */
+  get answersLater(): boolean {
+    return this.#guard !== undefined || this.backend.remote === true;
   }
 
   /** Names in use in the process's own locks. */
@@ -113,11 +134,12 @@ export class Store {
   }
 
   get(name: string, records?: RecordsRequest): Awaitable<Storable | undefined> {
-    return records ? this.backend.get(name, { records }) : this.backend.get(name);
+    if (this.#guard === undefined) return records ? this.backend.get(name, { records }) : this.backend.get(name);
+    return this.#guard.call({ verb: 'get', run: () => this.backend.get(name, records && { records }) });
   }
 
   getMulti(names: readonly string[], records?: RecordsRequest): Awaitable<(Storable | undefined)[]> {
-    return records ? this.backend.getMulti(names, { records }) : this.backend.getMulti(names);
+    return this.#ask('getMulti', () => this.backend.getMulti(names, records && { records }));
   }
 
   /** The entry; throws `CantDeserializeError` for what is none. */
@@ -129,11 +151,13 @@ export class Store {
 
   /** The entry as it is stored; throws `SerializationError`. */
   encode(parts: EntryParts): Storable {
-    const { value, startedAt, endedAt, ownExpiration, generation } = parts;
+    const { value, startedAt, endedAt, ownExpiration, share, tags, generation } = parts;
     const metadata: { -readonly [K in keyof Metadata]: Metadata[K] } = { ct: secondsOf(endedAt), v: VALUE_VERSION };
     if (startedAt !== undefined) metadata.dt = secondsOf(endedAt - startedAt);
     // Infinity has no JSON; an entry that never expires by itself says so with the largest number.
     if (ownExpiration !== undefined) metadata.et = Math.min(secondsOf(ownExpiration), Number.MAX_VALUE);
+    if (share !== undefined) metadata.j = share;
+    if (tags?.length) metadata.t = tags;
     if (generation) metadata.g = stampedWith(generation);
     const entry = new CachedValue(value, metadata, this.#clock);
     return this.#bytes ? encodeEntry(entry, this.#serializer) : entry;
@@ -143,14 +167,23 @@ export class Store {
 
   /** One try. `undefined`: another holds it. */
   tryAcquire(name: string, records?: RecordsRequest): Awaitable<Lease | undefined> {
-    const mutex = this.#mutexOf(name);
-    return mutex ? mutex.acquire({ wait: false, records }) : this.#locks.tryAcquire(name);
+    const mutex = this.backend.mutex?.(name);
+    if (!mutex) return this.#locks.tryAcquire(name);
+    const run = () => mutex.acquire({ wait: false, records });
+    return this.#guard ? this.#guard.call({ verb: 'acquire', run, late: abandon }) : run();
   }
 
   /** Until it is won; rejects with `signal.reason`. */
-  acquire(name: string, signal: AbortSignal, records?: RecordsRequest): Awaitable<Lease | undefined> {
-    const mutex = this.#mutexOf(name);
-    return mutex ? mutex.acquire({ wait: true, signal, records }) : this.#locks.acquire(name, { wait: true, signal });
+  async acquire(name: string, signal: AbortSignal, records?: RecordsRequest): Promise<Lease | undefined> {
+    const mutex = this.backend.mutex?.(name);
+    if (!mutex) return this.#locks.acquire(name, { wait: true, signal });
+    if (!this.#guard) return mutex.acquire({ wait: true, signal, records });
+    // In slices, so that a store that falls silent meanwhile is noticed whatever its client does.
+    for (;;) {
+      const run = () => mutex.acquire({ wait: SLICE, signal, records });
+      const lease = await this.#guard.call({ verb: 'acquire', run, late: abandon, extra: SLICE, signal });
+      if (lease) return lease;
+    }
   }
 
   /** Those that are won at once. One by one where the backend has no way for many: a key whose lock fails is told to `failed`. */
@@ -159,7 +192,8 @@ export class Store {
     failed: (name: string, error: unknown) => void,
     records?: RecordsRequest,
   ): Promise<ReadonlyMap<string, Lease>> {
-    const leases = await this.backend.acquireMulti?.(names, { records });
+    const late = (leases: ReadonlyMap<string, Lease> | undefined) => leases?.forEach(abandon);
+    const leases = await this.#ask('acquireMulti', () => this.backend.acquireMulti?.(names, { records }), late);
     if (leases) return leases;
     const won = new Map<string, Lease>();
     const tryOne = async (name: string) => {
@@ -176,11 +210,28 @@ export class Store {
   }
 
   isLocked(name: string): Awaitable<boolean> {
-    return this.#mutexOf(name)?.locked() ?? this.#locks.locked(name);
+    const mutex = this.backend.mutex?.(name);
+    return mutex ? this.#ask('locked', () => mutex.locked()) : this.#locks.locked(name);
   }
 
-  #mutexOf(name: string): CacheMutex | undefined {
-    return this.backend.mutex?.(name);
+  /** Gives a lease back, also while the breaker is open. */
+  release(lease: Lease): Awaitable<void> {
+    if (lease === NO_LEASE || lease instanceof LocalLease || !this.#guard) return lease.release();
+    return this.#guard.call({ verb: 'release', run: () => lease.release(), always: true });
+  }
+
+  // ------------------------------------------------------------------------------------------------------ generations
+
+  /** The store's records of invalidations, under the same deadline; `undefined`: it keeps none. */
+  get generations(): GenerationStore | undefined {
+    const { generations } = this.backend;
+    if (!generations || !this.#guard) return generations;
+    return {
+      read: (request, options) => this.#ask('read', () => generations.read(request, options)),
+      invalidate: (region, options) => this.#ask('invalidate', () => generations.invalidate(region, options)),
+      invalidateTags: (region, tags, options) =>
+        this.#ask('invalidateTags', () => generations.invalidateTags(region, tags, options)),
+    };
   }
 
   // ----------------------------------------------------------------------------------------------------------- writes
@@ -188,8 +239,10 @@ export class Store {
   /** The write of a creation: it happens if and only if the lease still stands. */
   commit(name: string, stored: Storable, lease: Lease, { ttl, generation }: WriteOptions): Awaitable<boolean> {
     // A lease of the process is fenced here; the store is only told of its own.
-    if (lease instanceof LocalLease) return lease.commit(() => this.backend.set(name, stored, { ttl, generation }));
-    return andThen(this.backend.set(name, stored, { ttl, lease, generation }), (answer) => answer !== false);
+    const write = (own?: Lease) =>
+      this.#ask('set', () => this.backend.set(name, stored, { ttl, lease: own, generation }));
+    if (lease instanceof LocalLease) return lease.commit(() => write());
+    return andThen(write(lease), (answer) => answer !== false);
   }
 
   /** The same for many, in one command. Answers with the names refused. */
@@ -208,7 +261,8 @@ export class Store {
     const lost = [...local].filter(([, lease]) => !lease.stands).map(([name]) => name);
     const standing = new Map([...entries].filter(([name]) => !lost.includes(name)));
     if (standing.size === 0) return new Set(lost);
-    const answer = this.backend.setMulti(standing, { ttl, generation, leases: kept.size > 0 ? kept : undefined });
+    const options = { ttl, generation, leases: kept.size > 0 ? kept : undefined };
+    const answer = this.#ask('setMulti', () => this.backend.setMulti(standing, options));
     for (const lease of local.values()) {
       // Marks it as committing, so that a delete waits for this write; what comes of the write is told below.
       const commit = lease.commit(() => (isPromiseLike(answer) ? answer.then(() => true) : true));
@@ -223,21 +277,27 @@ export class Store {
    * generation it is stamped with is no longer the region's.
    */
   set(name: string, stored: Storable, options: WriteOptions): Awaitable<boolean> {
-    return this.#overrule([name], () => andThen(this.backend.set(name, stored, options), (answer) => answer !== false));
+    const write = () => this.#ask('set', () => this.backend.set(name, stored, options));
+    return this.#overrule([name], () => andThen(write(), (answer) => answer !== false));
   }
 
   setMulti(entries: ReadonlyMap<string, Storable>, options: WriteMultiOptions): Awaitable<boolean> {
-    return this.#overrule([...entries.keys()], () =>
-      andThen(this.backend.setMulti(entries, options), (refused) => !refused?.size),
-    );
+    const write = () => this.#ask('setMulti', () => this.backend.setMulti(entries, options));
+    return this.#overrule([...entries.keys()], () => andThen(write(), (refused) => !refused?.size));
   }
 
   delete(name: string): Awaitable<unknown> {
-    return this.#overrule([name], () => this.backend.delete(name));
+    return this.#overrule([name], () => this.#ask('delete', () => this.backend.delete(name)));
   }
 
   deleteMulti(names: readonly string[]): Awaitable<unknown> {
-    return this.#overrule(names, () => this.backend.deleteMulti(names));
+    return this.#overrule(names, () => this.#ask('deleteMulti', () => this.backend.deleteMulti(names)));
+  }
+
+  /** Every call of the backend: under the guard, where there is one. `late`: what is done with an answer after the deadline. */
+  #ask<T>(verb: string, run: () => Awaitable<T>, late?: (answer: T) => void): Awaitable<T> {
+    if (!this.#guard) return run();
+    return this.#guard.call(late ? { verb, run, late } : { verb, run });
   }
 
   #overrule<T>(names: readonly string[], operation: () => Awaitable<T>): Awaitable<T> {

@@ -139,7 +139,9 @@ describe('invalidation shared by several processes', () => {
 
   it("regionInvalidator: 'local' keeps invalidations in the process", async () => {
     const { state, clock, there } = setUp();
-    const alone = makeRegion({ name: 'users', clock }).configure(new GenerationBackend(state), { regionInvalidator: 'local' });
+    const alone = makeRegion({ name: 'users', clock }).configure(new GenerationBackend(state), {
+      regionInvalidator: 'local',
+    });
     await alone.set('k', 1);
     await alone.invalidate();
     expect(await alone.get('k')).toBeUndefined();
@@ -149,9 +151,17 @@ describe('invalidation shared by several processes', () => {
   it('many keys: read, acquired and committed with the record', async () => {
     const { here, there } = setUp();
     const keys = ['a', 'b', 'c'];
-    expect(await here.region.getOrCreateMulti(keys, (missing) => missing.map((key) => `${key}1`))).toEqual(['a1', 'b1', 'c1']);
+    expect(await here.region.getOrCreateMulti(keys, (missing) => missing.map((key) => `${key}1`))).toEqual([
+      'a1',
+      'b1',
+      'c1',
+    ]);
     expect(await there.region.getOrCreateMulti(keys, () => [])).toEqual(['a1', 'b1', 'c1']);
     await here.region.invalidate();
-    expect(await there.region.getOrCreateMulti(keys, (missing) => missing.map((key) => `${key}2`))).toEqual(['a2', 'b2', 'c2']);
+    expect(await there.region.getOrCreateMulti(keys, (missing) => missing.map((key) => `${key}2`))).toEqual([
+      'a2',
+      'b2',
+      'c2',
+    ]);
   });
 });

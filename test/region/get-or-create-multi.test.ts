@@ -33,7 +33,12 @@ for (const [kind, backend] of Object.entries(kinds)) {
   describe(`getOrCreateMulti on ${kind}`, () => {
     it('[py 32, 42] values in the caller’s order, duplicates allowed; the creator gets each key once, sorted', async () => {
       const { region, creator, asked } = setUp();
-      expect(await region.getOrCreateMulti(['k3', 'k2', 'k5', 'k3'], creator)).toEqual(['k3 1', 'k2 1', 'k5 1', 'k3 1']);
+      expect(await region.getOrCreateMulti(['k3', 'k2', 'k5', 'k3'], creator)).toEqual([
+        'k3 1',
+        'k2 1',
+        'k5 1',
+        'k3 1',
+      ]);
       expect(asked).toEqual([['k2', 'k3', 'k5']]);
     });
 
@@ -61,7 +66,9 @@ for (const [kind, backend] of Object.entries(kinds)) {
 
     it('a Map may leave keys out: they come back undefined, and are asked for again', async () => {
       const { region } = setUp();
-      const creator = vi.fn(async (keys: string[]) => new Map(keys.filter((key) => key !== 'b').map((key) => [key, undefined])));
+      const creator = vi.fn(
+        async (keys: string[]) => new Map(keys.filter((key) => key !== 'b').map((key) => [key, undefined])),
+      );
       expect(await region.getOrCreateMulti(['a', 'b'], creator)).toEqual([undefined, undefined]);
       await region.getOrCreateMulti(['a', 'b'], creator);
       expect(creator.mock.calls.map(([keys]) => keys)).toEqual([['a', 'b'], ['b']]);

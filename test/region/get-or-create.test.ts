@@ -331,7 +331,9 @@ for (const [kind, backend] of Object.entries(kinds)) {
 
     it('[py 203] a creator may ask for other keys', async () => {
       const { region } = setUp();
-      expect(await region.getOrCreate('foo', async () => `foo ${await region.getOrCreate('bar', () => 'bar')}`)).toBe('foo bar');
+      expect(await region.getOrCreate('foo', async () => `foo ${await region.getOrCreate('bar', () => 'bar')}`)).toBe(
+        'foo bar',
+      );
     });
 
     it('[py 74–77] a runner gets stale keys only, after which the old value is served', async () => {
@@ -373,7 +375,9 @@ for (const [kind, backend] of Object.entries(kinds)) {
     });
 
     it('a runner that only releases leaves the key to the next call', async () => {
-      const runner = vi.fn((_region: unknown, _key: string, _create: unknown, mutex: { release(): Promise<void> }) => mutex.release());
+      const runner = vi.fn((_region: unknown, _key: string, _create: unknown, mutex: { release(): Promise<void> }) =>
+        mutex.release(),
+      );
       const { region, creator, clock } = setUp({}, { asyncCreationRunner: runner });
       await region.getOrCreate('k', creator);
       await clock.advance('11s');

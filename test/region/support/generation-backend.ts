@@ -8,12 +8,20 @@ import type {
   RegionRecord,
   Storable,
   StoreOptions,
+  TagRecord,
 } from '../../../src/api.js';
 import { FencedBackend, SharedStore } from './later-backend.js';
 
 export class GenerationStoreState extends SharedStore {
   readonly records = new Map<string, RegionRecord>();
+  readonly tags = new Map<string, TagRecord>();
   #seeds = 0;
+
+  /** One of another incarnation counts as absent. */
+  tagOf(region: string, tag: string): TagRecord | undefined {
+    const record = this.tags.get(`${region} ${tag}`);
+    return record?.rid === this.records.get(region)?.rid ? record : undefined;
+  }
 
   seeded(region: string): RegionRecord {
     const known = this.records.get(region);
@@ -41,6 +49,16 @@ export class GenerationBackend extends FencedBackend {
         const record = this.state.seeded(region);
         const seq = record.seq + 1;
         this.state.records.set(region, { ...record, seq, ...(hard ? { hard: seq, at: 1 } : { soft: seq }) });
+      }),
+    invalidateTags: (region, tags, { hard }) =>
+      this.call('invalidateTags', tags, () => {
+        const before = this.state.seeded(region);
+        const seq = before.seq + 1;
+        this.state.records.set(region, { ...before, seq, tagged: seq });
+        for (const tag of tags) {
+          const known = this.state.tagOf(region, tag) ?? { rid: before.rid, hard: before.tagged, soft: before.tagged };
+          this.state.tags.set(`${region} ${tag}`, { ...known, ...(hard ? { hard: seq } : { soft: seq }) });
+        }
       }),
     read: (request, { seed = false } = {}) =>
       this.call('read', [request.region], () => {
@@ -78,18 +96,37 @@ export class GenerationBackend extends FencedBackend {
     entries: ReadonlyMap<string, Storable>,
     options: { leases?: ReadonlyMap<string, Lease> | undefined; generation?: GenerationFence | undefined } = {},
   ) {
-    return this.#accepts(options.generation, options.leases !== undefined) ? super.setMulti(entries, options) : new Set(entries.keys());
+    return this.#accepts(options.generation, options.leases !== undefined)
+      ? super.setMulti(entries, options)
+      : new Set(entries.keys());
   }
 
   #bring(request: RecordsRequest | undefined): void {
-    if (request) request.found = { region: this.state.records.get(request.region), tags: new Map() };
+    if (!request) return;
+    const { region, tags } = request;
+    request.found = {
+      region: this.state.records.get(region),
+      tags: new Map(tags.map((tag) => [tag, this.state.tagOf(region, tag)])),
+    };
   }
 
+  /** COMMIT's and SET's comparison (protocol): seeds the records of tags that are absent. */
   #accepts(fence: GenerationFence | undefined, hasLease: boolean): boolean {
     if (!fence) return true;
     const record = this.state.seeded(fence.region);
-    const isCut = fence.rid !== record.rid || fence.seq < record.hard || (!hasLease && fence.seq < record.soft);
+    const tags = [...new Set([...(fence.tags?.values() ?? [])].flat())];
+    let isCut = fence.rid !== record.rid || fence.seq < record.hard || (!hasLease && fence.seq < record.soft);
+    for (const tag of tags) {
+      const known = this.state.tagOf(fence.region, tag);
+      if (known ? known.hard > fence.seq || (!hasLease && known.soft > fence.seq) : record.tagged > fence.seq)
+        isCut = true;
+    }
     if (isCut) fence.moved = record;
+    else for (const tag of tags) this.#seedTag(fence.region, tag, record);
     return !isCut;
+  }
+
+  #seedTag(region: string, tag: string, { rid, tagged }: RegionRecord): void {
+    if (!this.state.tagOf(region, tag)) this.state.tags.set(`${region} ${tag}`, { rid, hard: tagged, soft: tagged });
   }
 }

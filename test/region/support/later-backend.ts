@@ -79,7 +79,10 @@ export class FencedBackend extends LaterBackend {
   override set(key: string, stored: Storable, options: StoreOptions = {}) {
     return this.call('set', [key], () => this.#write(key, stored, options.lease));
   }
-  override setMulti(entries: ReadonlyMap<string, Storable>, options: { leases?: ReadonlyMap<string, Lease> | undefined } = {}) {
+  override setMulti(
+    entries: ReadonlyMap<string, Storable>,
+    options: { leases?: ReadonlyMap<string, Lease> | undefined } = {},
+  ) {
     return this.call('setMulti', [...entries.keys()], () => {
       const refused = new Set<string>();
       for (const [key, stored] of entries) if (!this.#write(key, stored, options.leases?.get(key))) refused.add(key);

@@ -1,0 +1,238 @@
+/**
+ * One flight's attempt to be the creator: acquire, look again, create, commit, release (semantics §2). Decides how a creation runs
+ * and is stored; who is elected is `lock/election.ts`, who is told of it `flights.ts`.
+ */
+import type { AsyncCreationRunner, Awaitable, CachedValue, Lease, RecordsRequest, Storable } from '../api.js';
+import { CreationTimeoutError } from '../errors.js';
+import { elect, type Sighting } from '../lock/election.js';
+import { isPromiseLike } from '../promises.js';
+import type { Call } from './call.js';
+import { SingleCreation } from './context.js';
+import type { Core } from './core.js';
+import { entryOf, type Failed, fenceOf, generationUnder, giveBack, runCreator, ttlOf } from './creating.js';
+import type { Flight } from './flights.js';
+import type { Generation } from './generations.js';
+import { type Look, withoutFresh } from './look.js';
+import type { Read } from './reads.js';
+import { NO_LEASE } from './store.js';
+
+export interface Manner {
+  /** Wait for a new value although there may be a stale one. */
+  readonly waitForNew?: boolean;
+  /** Create also when the second look finds a fresh value. */
+  readonly anew?: boolean;
+  /** The fresh value that is refreshed early: create if the second look still finds that one. */
+  readonly early?: CachedValue | undefined;
+  /** Stale, and a runner is to create: told when it has been called, or why not. */
+  readonly handOver?: { resolve(): void; reject(reason: unknown): void };
+}
+
+interface Attempt {
+  readonly core: Core;
+  readonly flight: Flight;
+  readonly call: Call;
+  readonly manner: Manner;
+  /** The records that the acquire brings along, where the store keeps generations. */
+  readonly records: RecordsRequest | undefined;
+}
+
+/** Starts the flight; it is the region's from here on, and tells its waiters itself. */
+export function launch(core: Core, flight: Flight, call: Call, seen: Look, manner: Manner): void {
+  const seenTags = seen.state === 'missing' ? [] : (seen.value.metadata.t ?? []);
+  const records = core.shared?.request([...new Set([...seenTags, ...call.settings.tags])]);
+  core.behind(
+    fly({ core, flight, call, manner, records }, seen).then(
+      () => {
+        flight.end({ kind: 'again' });
+        manner.handOver?.resolve();
+      },
+      (error: unknown) => {
+        // Nobody hears of what goes wrong after the end, or where nobody waits: it is an event.
+        const isTold = flight.end({ kind: 'failed', reason: error }) || flight.abandoned.aborted;
+        if (!isTold) core.report('release', error, call.key);
+        manner.handOver?.reject(error);
+      },
+    ),
+  );
+}
+
+async function fly(attempt: Attempt, seen: Look): Promise<void> {
+  const { core, flight, call, manner, records } = attempt;
+  if (seen.state === 'fresh') return;
+  // A look and an acquire of one instant leave nothing between them to look for again.
+  let isSure = seen.sync;
+  let readAt = 0;
+  const elected = await elect<CachedValue>({
+    seen,
+    waitForNew: manner.waitForNew ?? false,
+    acquire: (wait) => {
+      readAt = core.flights.tick();
+      // Once a call has run into its deadline, the rest of the flight goes on without the store.
+      if (seen.state === 'missing' && seen.isDown) return NO_LEASE;
+      return acquire(attempt, wait, () => {
+        isSure = false;
+      });
+    },
+    lookAgain: async (lease) => {
+      if (isSure || lease === NO_LEASE || flight.isDeserted) return seen;
+      const again = await lookUnder(core, lease, call, { records, sentAt: readAt });
+      readAt = again.readAt;
+      return isWanted(again, manner) ? withoutFresh(again) : again;
+    },
+    create: (lease, again) => create(attempt, lease, again),
+    release: (lease) => giveBack(core, lease, call.key),
+  });
+  if (elected.role === 'reader') flight.end({ kind: 'found', entry: elected.found.value, readAt });
+}
+
+/** Whether a fresh value is to be replaced. */
+export function isWanted(seen: Look, { anew, early }: Pick<Manner, 'anew' | 'early'>): boolean {
+  if (anew) return true;
+  return early !== undefined && seen.state === 'fresh' && seen.value.metadata.ct === early.metadata.ct;
+}
+
+/** `waited` is told as soon as time passes between the look and the lease. */
+async function acquire(
+  { core, flight, call, records }: Attempt,
+  wait: boolean,
+  waited: () => void,
+): Promise<Lease | undefined> {
+  try {
+    const first = core.store.tryAcquire(call.name, records);
+    if (isPromiseLike(first)) waited();
+    const lease = await first;
+    if (lease || !wait) return lease;
+    waited();
+    core.waits(call.key, 'elsewhere');
+    flight.waitsElsewhere();
+    return await core.store.acquire(call.name, flight.abandoned, records);
+  } catch (error) {
+    if (flight.abandoned.aborted) throw error;
+    core.unreadable('acquire', error, call.key);
+    return NO_LEASE;
+  }
+}
+
+/** The second look: what came with the lease, else a read. */
+function lookUnder(core: Core, lease: Lease, call: Call, acquired: Pick<Read, 'records' | 'sentAt'>): Awaitable<Look> {
+  if ('stored' in lease)
+    return core.looks.judge(call.key, { ...acquired, stored: lease.stored, sync: false }, call.asked);
+  return core.looks.look(call.key, call.name, call.asked);
+}
+
+/** A creation that may begin. */
+interface Ready {
+  readonly lease: Lease;
+  readonly generation: Generation | undefined;
+  readonly creation: SingleCreation;
+}
+
+async function create(attempt: Attempt, lease: Lease, seen: Sighting<CachedValue>): Promise<void> {
+  const { core, flight, call, manner, records } = attempt;
+  // Without a lease nothing is written, nor stamped.
+  const generation = records && lease !== NO_LEASE ? await generationUnder(core, records) : undefined;
+  if (flight.isDeserted) return;
+  const { key, name, settings } = call;
+  const stale = seen.state === 'missing' ? undefined : seen.value;
+  const creation = new SingleCreation({ lock: core.store.lock, name, key, stale, tags: settings.tags });
+  flight.begin(creation, lease);
+  lease.whenLost?.((why) => flight.lose(why, core.statistics));
+  const ready = { lease, generation, creation };
+  if (manner.handOver && core.runner) await handOver(attempt, ready, core.runner, manner.handOver);
+  else await make(attempt, ready);
+}
+
+/** Calls the creator, commits, and tells the flight. Answers with the failure, if it failed. */
+async function make(
+  { core, flight, call, manner }: Attempt,
+  { lease, generation, creation }: Ready,
+): Promise<Failed | undefined> {
+  const { key, name, creator, asked, settings } = call;
+  const stopLimit = limitCreation(core, call, flight);
+  const made = await runCreator(core, [key], creation, flight.waiting === 0, () => creator(creation));
+  stopLimit();
+  if ('reason' in made) {
+    core.backoff.remember(name, made.reason, settings.errorBackoff);
+    flight.end({ kind: 'failed', reason: made.reason });
+    return made;
+  }
+  // The commit is sent now: who comes from here on looks for himself.
+  flight.close();
+  const plan = creation.entry;
+  const isAnew = manner.anew ?? false;
+  let entry: Storable | undefined;
+  try {
+    entry = entryOf(core, { key, ...made, plan, lease, generation, flight, settings, anew: isAnew });
+  } catch (reason) {
+    flight.end({ kind: 'failed', reason });
+    return { reason };
+  }
+  const generationFence = fenceOf(core, generation, new Map([[name, [...plan.tags]]]));
+  const options = { ttl: ttlOf(asked, plan.expiration), generation: generationFence };
+  const isStored =
+    entry !== undefined && (await commit(core, key, () => core.store.commit(name, entry, lease, options)));
+  if (isStored) core.backoff.forget(name);
+  flight.end({ kind: 'created', value: made.value, shared: isStored || (lease === NO_LEASE && !flight.isVoid) });
+  return undefined;
+}
+
+/** `hardTimeout`, from now on: the callers are told, the creator's signal aborts; the creation goes on. */
+export function limitCreation(core: Core, { key, name, settings }: Call, flight: Flight): () => void {
+  const { hardTimeout, errorBackoff } = settings;
+  if (hardTimeout === Number.POSITIVE_INFINITY) return () => {};
+  const expire = () => {
+    const reason = new CreationTimeoutError(
+      `The creation of "${key}" took longer than hardTimeout (${hardTimeout} ms).`,
+    );
+    core.backoff.remember(name, reason, errorBackoff);
+    flight.timeOut(reason);
+  };
+  const timer = core.clock.setTimeout(expire, hardTimeout);
+  return () => core.clock.clearTimeout(timer);
+}
+
+/** Whether it was stored. Trouble of the store is an event. */
+async function commit(core: Core, key: string, write: () => Awaitable<boolean>): Promise<boolean> {
+  try {
+    const isStored = await write();
+    if (!isStored) core.refused(key, 'its lease no longer stood in the store');
+    return isStored;
+  } catch (error) {
+    core.statistics.droppedWrites++;
+    core.report('set', error, key);
+    return false;
+  }
+}
+
+/** A runner owns the lease until `create` has settled, it says release, it fails, or the lease is lost. */
+async function handOver(
+  attempt: Attempt,
+  ready: Ready,
+  runner: AsyncCreationRunner,
+  caller: NonNullable<Manner['handOver']>,
+): Promise<void> {
+  const { core, call } = attempt;
+  const { lease } = ready;
+  await new Promise<void>((done, fail) => {
+    lease.whenLost?.(() => done());
+    const release = async () => {
+      await lease.release();
+      done();
+    };
+    const run = async () => {
+      const failure = await make(attempt, ready);
+      done();
+      if (failure) throw failure.reason;
+    };
+    try {
+      const running = runner(core.region, call.key, run, { release }, call.cached);
+      caller.resolve();
+      Promise.resolve(running).catch((error: unknown) => {
+        core.report('asyncCreationRunner', error, call.key);
+        done();
+      });
+    } catch (error) {
+      fail(error);
+    }
+  });
+}

@@ -1,0 +1,163 @@
+/**
+ * What stands between a region and a store behind a network (semantics §7): a deadline for every call, and a breaker that is fed by
+ * errors and time-outs. Decides whether and how long a store is asked; what goes on without it is decided above.
+ */
+import type { Awaitable, Clock } from '../api.js';
+import {
+  BackendTimeoutError,
+  BackendUnavailableError,
+  CantDeserializeError,
+  LockTimeoutError,
+  SerializationError,
+  ValidationError,
+  ValueTooLargeError,
+} from '../errors.js';
+import { isPromiseLike } from '../promises.js';
+
+export interface Breaker {
+  /** So many failures in a row open it. */
+  readonly failures: number;
+  /** Milliseconds until one call is let through as a probe. */
+  readonly cooldown: number;
+}
+
+export type BreakerState = 'open' | 'half-open' | 'closed';
+
+export interface GuardOptions {
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly breaker: Breaker | undefined;
+  readonly clock: Clock;
+  changed(state: BreakerState): void;
+}
+
+/** The store was not asked, because the breaker is open. Known already: neither counted nor told again. */
+export class BreakerOpenError extends BackendUnavailableError {
+  override readonly name = 'BackendUnavailableError';
+}
+
+/** Whether a failure says that the store is out of reach rather than that it refused. */
+export function isDown(error: unknown): boolean {
+  return error instanceof BackendTimeoutError || error instanceof BreakerOpenError;
+}
+
+export interface GuardedCall<T> {
+  readonly verb: string;
+  run(): Awaitable<T>;
+  /** What is done with an answer that comes too late: a lease is given back. */
+  late?(answer: T): void;
+  /** Also while the breaker is open, and without feeding it: what is given back should be. */
+  readonly always?: boolean;
+  /** More than the deadline, for a call that is meant to wait. Milliseconds. */
+  readonly extra?: number;
+  /** Of the caller: his abort is no failure of the store. */
+  readonly signal?: AbortSignal;
+}
+
+export class Guard {
+  readonly #options: GuardOptions;
+  #state: BreakerState = 'closed';
+  /** In a row. */
+  #failures = 0;
+  #openedAt = 0;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  /** Rejects with `BackendTimeoutError` at the deadline, `BackendUnavailableError` at once while the breaker is open. */
+  call<T>({ verb, run, late, always = false, extra = 0, signal }: GuardedCall<T>): Promise<T> {
+    if (!always) {
+      const refusal = this.#refusal();
+      if (refusal) return Promise.reject(refusal);
+    }
+    const { clock, timeout } = this.#options;
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const expire = () => {
+        isLate = true;
+        if (!always) this.#failed();
+        reject(
+          new BackendTimeoutError(`The store did not answer to ${verb} within ${timeout + extra} ms (backendTimeout).`),
+        );
+      };
+      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(expire, timeout + extra);
+      const answered = (answer: T) => {
+        if (isLate) return late?.(answer);
+        clock.clearTimeout(timer);
+        if (!always) this.#succeeded();
+        resolve(answer);
+      };
+      const failed = (error: unknown) => {
+        if (isLate) return;
+        clock.clearTimeout(timer);
+        if (!always) this.#judge(error, signal);
+        reject(error);
+      };
+      try {
+        const answer = run();
+        if (isPromiseLike(answer)) answer.then(answered, failed);
+        else answered(answer);
+      } catch (error) {
+        failed(error);
+      }
+    });
+  }
+
+  /** Why the store is not asked now, or nothing: then this call is asked, as the one probe if the breaker was open. */
+  #refusal(): BreakerOpenError | undefined {
+    const { breaker, clock } = this.#options;
+    if (!breaker || this.#state === 'closed') return undefined;
+    if (this.#state === 'open' && clock.now() - this.#openedAt >= breaker.cooldown) {
+      this.#change('half-open');
+      return undefined;
+    }
+    return new BreakerOpenError(
+      `The store has failed ${breaker.failures} times in a row and is not asked for a while (breaker).`,
+    );
+  }
+
+  /** What a store refuses for a reason of its caller's is an answer. */
+  #judge(error: unknown, signal: AbortSignal | undefined): void {
+    if (signal?.aborted && error === signal.reason) return this.#withdrawn();
+    const isAnswer = ANSWERS.some((kind) => error instanceof kind);
+    if (isAnswer) this.#succeeded();
+    else this.#failed();
+  }
+
+  #succeeded(): void {
+    this.#failures = 0;
+    this.#change('closed');
+  }
+
+  /** A probe that was called off has shown nothing: the next call is one. */
+  #withdrawn(): void {
+    if (this.#state === 'half-open') this.#change('open');
+  }
+
+  #failed(): void {
+    const { breaker, clock } = this.#options;
+    this.#failures++;
+    if (!breaker || (this.#state === 'closed' && this.#failures < breaker.failures)) return;
+    this.#openedAt = clock.now();
+    this.#change('open');
+  }
+
+  #change(state: BreakerState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.changed(state);
+  }
+}
+
+const ANSWERS = [
+  ValidationError,
+  SerializationError,
+  CantDeserializeError,
+  ValueTooLargeError,
+  LockTimeoutError,
+] as const;

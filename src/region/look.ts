@@ -1,0 +1,293 @@
+/**
+ * The one look that every verb begins with: read, decode, judge. Decides what a region sees of its store; what is done about it is
+ * told in `get-or-create.ts`.
+ */
+import type { Awaitable, CachedValue, RecordsRequest, Storable } from '../api.js';
+import { channels } from '../channels.js';
+import { andThen, isPromiseLike } from '../promises.js';
+import type { Core } from './core.js';
+import {
+  type Cut,
+  cutByTime,
+  type Freshness,
+  isMissing,
+  judge,
+  VALUE_VERSION,
+  type Verdict,
+  worse,
+} from './freshness.js';
+import { cutByRecords, SharedGenerations } from './generations.js';
+import { isDown } from './guard.js';
+import { cutoffsOf, LocalInvalidation } from './invalidation.js';
+import { type Read, SharedReads } from './reads.js';
+import type { Settings } from './settings.js';
+
+/** What a look found. `sync`: nothing can have happened since; `readAt`: when the read was sent, in ticks. */
+export type Look = { readonly readAt: number; readonly sync: boolean } & (
+  | { readonly state: 'fresh'; readonly value: CachedValue }
+  | { readonly state: 'stale'; readonly value: CachedValue; readonly reason: Verdict }
+  | { readonly state: 'missing'; readonly reason: Verdict | Absence; readonly isDown?: boolean }
+);
+/** Why there is no entry to judge. */
+export type Absence = 'absent' | 'garbage' | 'other-version' | 'unreadable';
+
+/** What was read, and whether at once. */
+export interface Found extends Read {
+  readonly sync: boolean;
+}
+/** `trouble`: why it could not be read. */
+interface Answer extends Found {
+  readonly trouble: { readonly error: unknown } | undefined;
+}
+
+export class Looks {
+  readonly #core: Core;
+  readonly #reads: SharedReads;
+  /** The backend has answered with a promise: from then on reads are shared. */
+  #answersLater: boolean;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#answersLater = core.store.answersLater;
+    this.#reads = new SharedReads({
+      get: (name, records) => core.store.get(name, records),
+      request: () => core.shared?.request(),
+      tick: () => core.flights.tick(),
+    });
+  }
+
+  /** Keys that are being read. */
+  get size(): number {
+    return this.#reads.size;
+  }
+
+  isReading(name: string): boolean {
+    return this.#reads.isReading(name);
+  }
+
+  /**
+   * A hit, or `undefined`: the whole hot path. No closure, no options made, no promise but the one returned; only for stores
+   * that answer at once, cut-offs that are known at once, and expiration times that are no functions.
+   */
+  hit(key: string, settings: Settings): Promise<unknown> | undefined {
+    const core = this.#core;
+    const { invalidation } = core;
+    if (this.#answersLater || settings.fixed === undefined || !(invalidation instanceof LocalInvalidation))
+      return undefined;
+    const stored = core.store.get(core.store.mangle(key));
+    if (stored === undefined || settings.earlyRefresh > 0) return undefined;
+    if (isPromiseLike(stored)) {
+      this.#answersLater = true;
+      // This one answer is dropped, and its failure: the shared read that follows meets it again.
+      stored.then(undefined, () => {});
+      return undefined;
+    }
+    const entry = this.#decode(key, stored);
+    if (entry === undefined || entry.metadata.v !== VALUE_VERSION) return undefined;
+    const cut = worse(cutByTime(entry, invalidation.cutoffs()), core.tags.cutOf(entry));
+    if (judge(entry, settings.fixed, cut, core.clock.now()) !== 'fresh') return undefined;
+    core.statistics.hits++;
+    if (channels.hit.hasSubscribers) channels.hit.publish({ region: core.region, key, age: entry.age });
+    return Promise.resolve(entry.payload);
+  }
+
+  // -------------------------------------------------------------------------------------------- looks of a creation
+
+  /** Reads and judges one key. What can't be read is missing; with `onBackendError: 'throw'` it rejects. */
+  look(key: string, name: string, asked: Freshness): Awaitable<Look> {
+    return andThen(this.#read(key, name), (read) => {
+      const { trouble, sentAt: readAt, sync } = read;
+      if (trouble) return { state: 'missing', reason: 'unreadable', isDown: isDown(trouble.error), readAt, sync };
+      return this.judge(key, read, asked);
+    });
+  }
+
+  /** Reads and judges many, in one command; one more where entries bear tags that the store keeps. */
+  async lookMulti(keys: readonly string[], names: readonly string[], asked: Freshness): Promise<Look[]> {
+    const core = this.#core;
+    const readAt = core.flights.tick();
+    const records = core.shared?.request();
+    let stored: readonly (Storable | undefined)[];
+    try {
+      stored = await core.store.getMulti(names, records);
+    } catch (error) {
+      core.unreadable('getMulti', error);
+      return keys.map(() => ({ state: 'missing', reason: 'unreadable', isDown: isDown(error), readAt, sync: false }));
+    }
+    const entries = keys.map((key, at) => this.#entryOf(key, stored[at]));
+    const known = await this.#withTags(entries, records);
+    return Promise.all(
+      entries.map((entry) => this.#judged(entry, { records: known, sentAt: readAt, sync: false }, asked)),
+    );
+  }
+
+  /** What a creation is decided by. */
+  judge(key: string, read: Found, asked: Freshness): Awaitable<Look> {
+    return this.#judged(this.#entryOf(key, read.stored), read, asked);
+  }
+
+  #judged(entry: CachedValue | Absence, read: Omit<Found, 'stored'>, asked: Freshness): Awaitable<Look> {
+    const { sentAt: readAt, sync } = read;
+    if (typeof entry === 'string') return { state: 'missing', reason: entry, readAt, sync };
+    if (entry.metadata.v !== VALUE_VERSION) return { state: 'missing', reason: 'other-version', readAt, sync };
+    const cut = this.cutOf(entry, read.records);
+    const now = isPromiseLike(cut) ? false : sync;
+    return andThen(cut, (known) =>
+      lookOf(entry, judge(entry, asked, known, this.#core.clock.now()), { readAt, sync: now }),
+    );
+  }
+
+  // ------------------------------------------------------------------------------------------------ looks of a reader
+
+  /** What `get` gives: fresh values of any version; all that can be read, when `ignoreExpiration`. Counts. */
+  find(key: string, asked: Freshness, ignoreExpiration: boolean): Awaitable<CachedValue | undefined> {
+    return andThen(this.#read(key, this.#core.store.mangle(key)), ({ stored, records }) =>
+      this.#present(key, this.#entryOf(key, stored), records, asked, ignoreExpiration),
+    );
+  }
+
+  async findMulti(
+    keys: readonly string[],
+    asked: Freshness,
+    ignoreExpiration: boolean,
+  ): Promise<(CachedValue | undefined)[]> {
+    if (keys.length === 0) return [];
+    const core = this.#core;
+    const names = keys.map((key) => core.store.mangle(key));
+    const records = core.shared?.request();
+    let stored: readonly (Storable | undefined)[] = [];
+    try {
+      stored = await core.store.getMulti(names, records);
+    } catch (error) {
+      core.unreadable('getMulti', error);
+    }
+    const entries = keys.map((key, at) => this.#entryOf(key, stored[at]));
+    const known = ignoreExpiration ? records : await this.#withTags(entries, records);
+    return Promise.all(
+      keys.map((key, at) => this.#present(key, entries[at] ?? 'absent', known, asked, ignoreExpiration)),
+    );
+  }
+
+  #present(
+    key: string,
+    entry: CachedValue | Absence,
+    records: RecordsRequest | undefined,
+    asked: Freshness,
+    ignoreExpiration: boolean,
+  ): Awaitable<CachedValue | undefined> {
+    const core = this.#core;
+    const now = { readAt: 0, sync: true };
+    if (typeof entry === 'string') {
+      core.looked(key, { state: 'missing', reason: entry, ...now });
+      return undefined;
+    }
+    return andThen(ignoreExpiration ? undefined : this.cutOf(entry, records), (cut) => {
+      const verdict = ignoreExpiration ? 'fresh' : judge(entry, asked, cut, core.clock.now());
+      core.looked(key, lookOf(entry, verdict, now));
+      return verdict === 'fresh' ? entry : undefined;
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------------------- invalidations
+
+  /** What invalidations have done to an entry. While they can't be asked for, nothing is known to be valid. */
+  cutOf(entry: CachedValue, request: RecordsRequest | undefined): Awaitable<Cut> {
+    const failed = (error: unknown): Cut => {
+      this.#core.report('invalidations', error);
+      return 'hard';
+    };
+    try {
+      const cut = this.#cutOf(entry, request);
+      return isPromiseLike(cut) ? cut.then(undefined, failed) : cut;
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #cutOf(entry: CachedValue, request: RecordsRequest | undefined): Awaitable<Cut> {
+    const { invalidation, tags } = this.#core;
+    if (invalidation instanceof SharedGenerations) {
+      const records = invalidation.recordsFor(entry.metadata.t ?? [], request);
+      return andThen(records, (known) => cutByRecords(entry, known));
+    }
+    return andThen(cutoffsOf(invalidation), (cutoffs) => worse(cutByTime(entry, cutoffs), tags.cutOf(entry)));
+  }
+
+  /** The records with those of all tags that the entries bear: read together, not one entry at a time. */
+  async #withTags(
+    entries: readonly (CachedValue | Absence)[],
+    records: RecordsRequest | undefined,
+  ): Promise<RecordsRequest | undefined> {
+    const { shared } = this.#core;
+    if (!shared) return undefined;
+    const tags = new Set(entries.flatMap((entry) => (typeof entry === 'string' ? [] : (entry.metadata.t ?? []))));
+    if (tags.size === 0) return records;
+    const request = shared.request([...tags]);
+    try {
+      await shared.recordsFor(request.tags, request);
+    } catch (error) {
+      this.#core.report('invalidations', error);
+    }
+    return request;
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- reading
+
+  /** Sends a read, or shares one. Rejects only with `onBackendError: 'throw'`. */
+  #read(key: string, name: string): Awaitable<Answer> {
+    const core = this.#core;
+    if (this.#answersLater) return this.#settled(key, this.#reads.read(name));
+    const sentAt = core.flights.tick();
+    const records = core.shared?.request();
+    try {
+      const stored = core.store.get(name, records);
+      if (!isPromiseLike(stored)) return { stored, records, sentAt, sync: true, trouble: undefined };
+      this.#answersLater = true;
+      const read = Promise.resolve(stored).then((found) => ({ stored: found, records, sentAt }));
+      return this.#settled(key, read);
+    } catch (error) {
+      core.unreadable('get', error, key);
+      return { stored: undefined, records, sentAt, sync: true, trouble: { error } };
+    }
+  }
+
+  async #settled(key: string, read: Promise<Read>): Promise<Answer> {
+    try {
+      return { ...(await read), sync: false, trouble: undefined };
+    } catch (error) {
+      this.#core.unreadable('get', error, key);
+      return {
+        stored: undefined,
+        records: undefined,
+        sentAt: this.#core.flights.tick(),
+        sync: false,
+        trouble: { error },
+      };
+    }
+  }
+
+  #entryOf(key: string, stored: Storable | undefined): CachedValue | Absence {
+    return stored === undefined ? 'absent' : (this.#decode(key, stored) ?? 'garbage');
+  }
+
+  /** Garbage is missing, and an event; the next creation overwrites it. */
+  #decode(key: string, stored: Storable): CachedValue | undefined {
+    try {
+      return this.#core.store.decode(stored);
+    } catch (error) {
+      this.#core.report('decode', error, key);
+      return undefined;
+    }
+  }
+}
+
+function lookOf(entry: CachedValue, verdict: Verdict, when: Pick<Look, 'readAt' | 'sync'>): Look {
+  if (verdict === 'fresh') return { state: 'fresh', value: entry, ...when };
+  if (isMissing(verdict)) return { state: 'missing', reason: verdict, ...when };
+  return { state: 'stale', value: entry, reason: verdict, ...when };
+}
+
+/** A look of somebody who wants it newer: what is fresh counts as stale. */
+export function withoutFresh(seen: Look): Look {
+  return seen.state === 'fresh' ? { ...seen, state: 'stale', reason: 'expired' } : seen;
+}
