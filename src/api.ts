@@ -384,6 +384,13 @@ export interface CacheMutex {
   acquire(options?: AcquireOptions): Awaitable<Lease | undefined>;
   /** Asks, and takes nothing. */
   locked(): Awaitable<boolean>;
+  /** The same, and how long the lease has left where it has a limit (milliseconds): for `region.explain`. */
+  inspect?(): Awaitable<LockState>;
+}
+
+export interface LockState {
+  readonly held: boolean;
+  readonly expiresIn?: number | undefined;
 }
 
 /** The right to create one key, until it is released, committed, voided or lapses (semantics §4). */
@@ -433,4 +440,28 @@ export interface RegionStatistics {
   readonly evictions: number;
   readonly lockLosses: number;
   reset(): void;
+}
+
+/** What `region.explain(key)` knows. Durations in milliseconds. */
+export interface Explanation {
+  readonly key: string;
+  readonly mangledKey: string;
+  readonly state: 'missing' | 'stale' | 'fresh';
+  /** Why: `absent`, `garbage`, `expired`, `soft-invalidated`, `hard-invalidated`, `too-old`, `from-the-future`, `fresh` … */
+  readonly reason: string;
+  readonly age?: number;
+  /** Negative: it has expired. Absent: it never does. */
+  readonly expiresIn?: number;
+  /** How long its creator took. */
+  readonly creationTime?: number;
+  /** Bytes, where bytes are stored. */
+  readonly size?: number;
+  readonly tags?: readonly string[];
+  /** The region's record in the store, those of the entry's tags, and what the entry was stamped with. */
+  readonly generations?: Readonly<Record<string, string>>;
+  /** The lock of the key; `mine`: a creation of this process holds it. */
+  readonly lock: { readonly held: boolean; readonly mine: boolean; readonly expiresIn?: number };
+  /** What this process is doing with the key; `waiting`: so many calls. */
+  readonly here: { readonly reading: boolean; readonly creating: boolean; readonly waiting: number };
+  readonly metadata?: Metadata;
 }

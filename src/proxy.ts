@@ -137,6 +137,7 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     if (!inner || !this.#changesReads()) return inner;
     return {
       locked: () => inner.locked(),
+      inspect: () => inner.inspect?.() ?? andThen(inner.locked(), (held) => ({ held })),
       acquire: (options?: AcquireOptions) =>
         andThen(
           inner.acquire(options),
@@ -148,18 +149,13 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
   acquireMulti(keys: readonly string[], options?: ReadOptions): Awaitable<ReadonlyMap<string, Lease>> | undefined {
     const inner = this.proxied.acquireMulti?.(keys, options);
     if (!inner || !this.#changesReads()) return inner;
-    return andThen(inner, (leases) => {
-      const names = [...leases.keys()];
-      const wrapped = all([...leases].map(([key, lease]) => this.#throughLease(key, lease)));
-      return andThen(
-        wrapped,
-        (list) =>
-          new Map(
-            names.flatMap((name, at) => {
-              const lease = list[at];
-              return lease ? [[name, lease]] : [];
-            }),
-          ),
+    return andThen(inner, async (leases) => {
+      const seen = await Promise.allSettled([...leases].map(async ([key, lease]) => this.#throughLease(key, lease)));
+      const failed = seen.find((each) => each.status === 'rejected');
+      // Who is not given them can't give them back.
+      if (failed) return givenBack([...leases.values()], failed.reason);
+      return new Map(
+        [...leases.keys()].flatMap((key, at) => (seen[at]?.status === 'fulfilled' ? [[key, seen[at].value]] : [])),
       );
     });
   }
@@ -188,7 +184,14 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
   /** A lease whose `stored` has been decoded; one that says nothing where a read would have gone through an overridden `get`. */
   #throughLease(key: string, lease: Lease): Awaitable<Lease> {
     if (!('stored' in lease) || (this.#overrides('get') && !this.decode)) return new ProxiedLease(lease);
-    return andThen(this.#decoded(key, lease.stored), (stored) => new SeeingLease(lease, stored));
+    const failed = (error: unknown) => givenBack([lease], error);
+    try {
+      const stored = this.#decoded(key, lease.stored);
+      if (isPromiseLike(stored)) return stored.then((decoded) => new SeeingLease(lease, decoded), failed);
+      return new SeeingLease(lease, stored);
+    } catch (error) {
+      return failed(error);
+    }
   }
 
   #encoded(key: string, stored: Stored): Awaitable<Storable> {
@@ -246,6 +249,12 @@ class SeeingLease extends ProxiedLease {
 
 function innerLease(lease: Lease): Lease {
   return lease instanceof ProxiedLease ? lease.inner : lease;
+}
+
+/** Leases of an acquire that fails after they were won; one that can't be given back lapses. */
+async function givenBack(leases: readonly Lease[], error: unknown): Promise<never> {
+  await Promise.allSettled(leases.map(async (lease) => lease.release()));
+  throw error;
 }
 
 function missingIfGarbage(error: unknown): undefined {

@@ -1,4 +1,5 @@
 /** Compresses what is stored, from a size on; reads what was stored uncompressed as well. */
+import { constants as memory } from 'node:buffer';
 import { constants, deflateRaw, inflateRaw } from 'node:zlib';
 import { CantDeserializeError } from '../errors.js';
 import { ProxyBackend } from '../proxy.js';
@@ -28,12 +29,14 @@ export class CompressionProxy extends ProxyBackend<Uint8Array> {
     checkObject('The options of CompressionProxy', options);
     refuseUnknown('CompressionProxy', options, ['threshold', 'maxOutputLength', 'level']);
     this.#threshold = checkCount('threshold', options.threshold ?? 1024);
-    this.#maxOutputLength = checkCount('maxOutputLength', options.maxOutputLength ?? 64 * 1024 * 1024);
+    const maxOutputLength = checkCount('maxOutputLength', options.maxOutputLength ?? 64 * 1024 * 1024);
+    this.#maxOutputLength = Math.min(maxOutputLength, memory.MAX_LENGTH);
     this.#level = Math.min(checkCount('level', options.level ?? constants.Z_BEST_SPEED), constants.Z_BEST_COMPRESSION);
   }
 
   override encode(_key: string, stored: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    if (stored.length < this.#threshold) return stored;
+    // What could not be inflated any more stays as it is.
+    if (stored.length < this.#threshold || stored.length > this.#maxOutputLength) return stored;
     return new Promise((resolve, reject) => {
       deflateRaw(stored, { level: this.#level }, (error, deflated) => {
         if (error) reject(error);

@@ -61,12 +61,12 @@ export class KeyPrefixProxy extends ProxyBackend {
   }
   override mutex(key: string): CacheMutex | undefined {
     const inner = this.proxied.mutex?.(this.#prefix + key);
-    return (
-      inner && {
-        locked: () => inner.locked(),
-        acquire: (options?: AcquireOptions) => inner.acquire(this.#named(options)),
-      }
-    );
+    if (!inner) return undefined;
+    return {
+      locked: () => inner.locked(),
+      inspect: () => inner.inspect?.() ?? andThen(inner.locked(), (held) => ({ held })),
+      acquire: (options?: AcquireOptions) => inner.acquire(this.#named(options)),
+    };
   }
   override acquireMulti(
     keys: readonly string[],

@@ -85,6 +85,11 @@ export class Flight implements Awaited {
     return this.#waiters.size;
   }
 
+  /** Its creation runs under a lease of the store's that is not known to be lost. */
+  get holdsLease(): boolean {
+    return !this.#void && this.#lease !== undefined && this.#lease.token !== '';
+  }
+
   /** Nobody is left who wants its result. */
   get isDeserted(): boolean {
     return this.#waiters.size === 0 && !this.#unattended;
@@ -279,6 +284,16 @@ export class Flights {
   /** Said by the flight: it has ended. */
   landed(flight: Flight): void {
     this.#closed.delete(flight);
+  }
+
+  /** What goes on with a key. */
+  describe(name: string): { creating: boolean; isMine: boolean; waiting: number } {
+    const flights = this.#all().filter((flight) => flight.name === name);
+    return {
+      creating: flights.some(({ creation }) => creation?.active),
+      isMine: flights.some(({ holdsLease }) => holdsLease),
+      waiting: flights.reduce((sum, { waiting }) => sum + waiting, 0),
+    };
   }
 
   /** `set` or `delete` of this key has been called. */

@@ -108,6 +108,21 @@ export class SharedGenerations {
     return this.#store.invalidateTags(this.#region, tags, { hard });
   }
 
+  /** For people. */
+  describe({ metadata }: CachedValue, request: RecordsRequest | undefined): Record<string, string> {
+    const { g } = metadata;
+    const { region, tags } = request?.found ?? NO_RECORDS;
+    const said: Record<string, string> = {
+      entry: isStamp(g) ? `${g[0]} ${g[1]}` : 'none',
+      [`region ${this.#region}`]: region
+        ? `${region.rid} ${region.seq}: hard ${region.hard}, soft ${region.soft}`
+        : 'absent',
+    };
+    for (const [tag, record] of tags)
+      said[`tag ${tag}`] = record ? `hard ${record.hard}, soft ${record.soft}` : 'absent';
+    return said;
+  }
+
   #learn(records: Records): Records {
     if (records.region) this.#seen = records.region;
     return records;

@@ -238,22 +238,32 @@ async function acquireAll(
   const unfenced = () => new Map(contenders.map(({ call }) => [call.name, NO_LEASE]));
   // Once a call has run into its deadline, the rest of the flight goes on without the store.
   if (contenders.every(({ look }) => look.state === 'missing' && look.isDown)) return unfenced();
+  const names = contenders.map(({ call }) => call.name);
+  const troubles: unknown[] = [];
+  let leases: ReadonlyMap<string, Lease>;
   try {
-    const leases = await core.store.tryAcquireMulti(
-      contenders.map(({ call }) => call.name),
-      (name, error) => core.report('acquire', error, name),
-      records,
-    );
-    if (!isAwaited || leases.size > 0) return leases;
-    core.waits(first.call.key, 'elsewhere');
-    first.flight.waitsElsewhere();
-    const lease = await core.store.acquire(first.call.name, first.flight.abandoned, records);
-    return lease ? new Map([[first.call.name, lease]]) : leases;
+    leases = await core.store.tryAcquireMulti(names, (error) => troubles.push(error), records);
+    if (isAwaited && leases.size === 0) leases = await waitForOne(core, first, records);
   } catch (error) {
     if (isAwaited && first.flight.abandoned.aborted) throw error;
     core.unreadable('acquire', error);
     return unfenced();
   }
+  if (troubles.length === 0) return leases;
+  if (core.throwsOnError) await Promise.all([...leases].map(([name, lease]) => giveBack(core, lease, name)));
+  for (const error of troubles) core.unreadable('acquire', error);
+  return leases;
+}
+
+async function waitForOne(
+  core: Core,
+  { call, flight }: Contender,
+  records: RecordsRequest | undefined,
+): Promise<ReadonlyMap<string, Lease>> {
+  core.waits(call.key, 'elsewhere');
+  flight.waitsElsewhere();
+  const lease = await core.store.acquire(call.name, flight.abandoned, records);
+  return new Map(lease ? [[call.name, lease]] : []);
 }
 
 /** The second look: what came with the leases, and one read for those that say nothing. */

@@ -50,7 +50,7 @@ export class Looks {
     this.#core = core;
     this.#answersLater = core.store.answersLater;
     this.#reads = new SharedReads({
-      get: (name, records) => core.store.get(name, records),
+      get: (name, key, records) => this.#reported(key, () => core.store.get(name, records)),
       request: () => core.shared?.request(),
       tick: () => core.flights.tick(),
     });
@@ -236,33 +236,38 @@ export class Looks {
   /** Sends a read, or shares one. Rejects only with `onBackendError: 'throw'`. */
   #read(key: string, name: string): Awaitable<Answer> {
     const core = this.#core;
-    if (this.#answersLater) return this.#settled(key, this.#reads.read(name));
+    if (this.#answersLater) return this.#settled(this.#reads.read(name, key));
     const sentAt = core.flights.tick();
     const records = core.shared?.request();
     try {
       const stored = core.store.get(name, records);
       if (!isPromiseLike(stored)) return { stored, records, sentAt, sync: true, trouble: undefined };
       this.#answersLater = true;
-      const read = Promise.resolve(stored).then((found) => ({ stored: found, records, sentAt }));
-      return this.#settled(key, read);
+      const read = this.#reported(key, () => stored).then((found) => ({ stored: found, records, sentAt }));
+      return this.#settled(read);
     } catch (error) {
       core.unreadable('get', error, key);
       return { stored: undefined, records, sentAt, sync: true, trouble: { error } };
     }
   }
 
-  async #settled(key: string, read: Promise<Read>): Promise<Answer> {
+  /** One event for one read, however many wait for it. */
+  async #reported(key: string, read: () => Awaitable<Storable | undefined>): Promise<Storable | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      this.#core.report('get', error, key);
+      throw error;
+    }
+  }
+
+  async #settled(read: Promise<Read>): Promise<Answer> {
+    const core = this.#core;
     try {
       return { ...(await read), sync: false, trouble: undefined };
     } catch (error) {
-      this.#core.unreadable('get', error, key);
-      return {
-        stored: undefined,
-        records: undefined,
-        sentAt: this.#core.flights.tick(),
-        sync: false,
-        trouble: { error },
-      };
+      if (core.throwsOnError) throw error;
+      return { stored: undefined, records: undefined, sentAt: core.flights.tick(), sync: false, trouble: { error } };
     }
   }
 

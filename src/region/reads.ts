@@ -13,7 +13,8 @@ export interface Read {
 }
 
 export interface ReadsOptions {
-  get(name: string, records: RecordsRequest | undefined): Awaitable<Storable | undefined>;
+  /** `key`: of the first who asked. */
+  get(name: string, key: string, records: RecordsRequest | undefined): Awaitable<Storable | undefined>;
   /** Which records each read brings along, if any. */
   request(): RecordsRequest | undefined;
   tick(): number;
@@ -26,7 +27,7 @@ interface Lane {
 }
 
 export class SharedReads {
-  readonly #get: (name: string, records: RecordsRequest | undefined) => Awaitable<Storable | undefined>;
+  readonly #get: ReadsOptions['get'];
   readonly #request: () => RecordsRequest | undefined;
   readonly #tick: () => number;
   /** By mangled key; there while a read is under way or next. Written by `read` and the end of a read. */
@@ -46,23 +47,23 @@ export class SharedReads {
     return this.#lanes.has(name);
   }
 
-  read(name: string): Promise<Read> {
+  read(name: string, key: string): Promise<Read> {
     let lane = this.#lanes.get(name);
     if (!lane) {
       lane = { underWay: false, next: undefined, send: undefined };
       this.#lanes.set(name, lane);
     }
-    lane.next ??= this.#schedule(name, lane);
+    lane.next ??= this.#schedule(name, key, lane);
     return lane.next;
   }
 
-  #schedule(name: string, lane: Lane): Promise<Read> {
+  #schedule(name: string, key: string, lane: Lane): Promise<Read> {
     return new Promise((resolve, reject) => {
       lane.send = () => {
         lane.send = undefined;
         lane.next = undefined;
         lane.underWay = true;
-        this.#send(name)
+        this.#send(name, key)
           .then(resolve, reject)
           .finally(() => this.#arrived(name, lane));
       };
@@ -70,10 +71,10 @@ export class SharedReads {
     });
   }
 
-  async #send(name: string): Promise<Read> {
+  async #send(name: string, key: string): Promise<Read> {
     const sentAt = this.#tick();
     const records = this.#request();
-    return { stored: await this.#get(name, records), records, sentAt };
+    return { stored: await this.#get(name, key, records), records, sentAt };
   }
 
   #arrived(name: string, lane: Lane): void {

@@ -10,6 +10,7 @@ import type {
   ConfigureOptions,
   Creator,
   Duration,
+  Explanation,
   GetOptions,
   GetOrCreateOptions,
   InvalidateOptions,
@@ -47,6 +48,7 @@ import type {
   CacheOnArgumentsOptions,
 } from './decorator-types.js';
 import { cacheMultiOnArguments, cacheOnArguments, type DecoratorHost } from './decorators.js';
+import { explain } from './explain.js';
 import { SharedGenerations } from './generations.js';
 import { getOrCreate, refresh } from './get-or-create.js';
 import { type AnyMultiCreator, type Found, getOrCreateMulti } from './get-or-create-multi.js';
@@ -427,6 +429,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   /** Whether somebody is creating this key; takes nothing. The key as the caller knows it, unlike Python's. */
   keyIsLocked(key: string): Promise<boolean> {
     return this.#use((core) => core.store.isLocked(core.store.mangle(key)));
+  }
+
+  /** Everything that is known of a key: for people. Creates nothing, changes nothing; rejects when the store can't be asked. */
+  explain(key: string): Promise<Explanation> {
+    return this.#use((core) => explain(core, key));
   }
 
   get statistics(): RegionStatistics {

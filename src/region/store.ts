@@ -10,6 +10,7 @@ import type {
   GenerationStore,
   KeyMangler,
   Lease,
+  LockState,
   Metadata,
   RecordsRequest,
   Serializer,
@@ -186,10 +187,10 @@ export class Store {
     }
   }
 
-  /** Those that are won at once. One by one where the backend has no way for many: a key whose lock fails is told to `failed`. */
+  /** Those that are won at once. One by one where the backend has no way for many: why a lock fails is told to `failed`. */
   async tryAcquireMulti(
     names: readonly string[],
-    failed: (name: string, error: unknown) => void,
+    failed: (error: unknown) => void,
     records?: RecordsRequest,
   ): Promise<ReadonlyMap<string, Lease>> {
     const late = (leases: ReadonlyMap<string, Lease> | undefined) => leases?.forEach(abandon);
@@ -201,7 +202,7 @@ export class Store {
         const lease = await this.tryAcquire(name, records);
         if (lease) won.set(name, lease);
       } catch (error) {
-        failed(name, error);
+        failed(error);
         won.set(name, NO_LEASE);
       }
     };
@@ -212,6 +213,12 @@ export class Store {
   isLocked(name: string): Awaitable<boolean> {
     const mutex = this.backend.mutex?.(name);
     return mutex ? this.#ask('locked', () => mutex.locked()) : this.#locks.locked(name);
+  }
+
+  lockState(name: string): Awaitable<LockState> {
+    const mutex = this.backend.mutex?.(name);
+    if (!mutex) return { held: this.#locks.locked(name) };
+    return this.#ask('locked', () => mutex.inspect?.() ?? andThen(mutex.locked(), (held) => ({ held })));
   }
 
   /** Gives a lease back, also while the breaker is open. */

@@ -1,0 +1,262 @@
+import diagnostics from 'node:diagnostics_channel';
+import { describe, expect, it, vi } from 'vitest';
+import type { ConfigureOptions } from '../../src/api.js';
+import { BackendTimeoutError, BackendUnavailableError, ValidationError } from '../../src/errors.js';
+import { Guard } from '../../src/region/guard.js';
+import { makeRegion } from '../../src/region/region.js';
+import { FakeClock } from '../../src/testing/fake-clock.js';
+import { Gate } from '../../src/testing/gate.js';
+import { GenerationBackend, GenerationStoreState } from './support/generation-backend.js';
+import { setUp } from './support/kinds.js';
+
+const never = () => new Promise<void>(() => {});
+
+/** A store behind a network. */
+class Remote extends GenerationBackend {
+  readonly remote = true;
+}
+
+const remote = (policy: ConfigureOptions = {}) => {
+  const backend = new Remote(new GenerationStoreState());
+  return { backend, ...setUp(backend, policy) };
+};
+
+describe('a store that does not answer', () => {
+  it('a thousand calls for ten keys take the deadline once; each key is created once, and nothing is written', async () => {
+    const { backend, region, clock } = remote();
+    backend.pause = never;
+    const create = vi.fn((key: string) => `${key} made`);
+    const call = (n: number) => region.getOrCreate(`k${n % 10}`, ({ key }) => create(key));
+    const start = clock.now();
+    let settledAt = 0;
+    const calls = Promise.all(Array.from({ length: 1000 }, (_, n) => call(n))).then((values) => {
+      settledAt = clock.now();
+      return values;
+    });
+    await clock.advance('1s');
+    expect((await calls)[999]).toBe('k9 made');
+    expect(settledAt - start).toBe(1000);
+    expect(create).toHaveBeenCalledTimes(10);
+    expect(await call(3)).toBe('k3 made');
+    expect(clock.now() - start).toBe(1000);
+    expect(region.statistics).toMatchObject({ backendTimeouts: 10, droppedWrites: 11 });
+    expect(backend.state.entries.size).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('one call waits for at most two deadlines besides its creator', async () => {
+    const { backend, region, clock } = remote({ breaker: false });
+    for (const silent of [
+      ['get'],
+      ['acquire'],
+      ['set'],
+      ['acquire', 'release'],
+      ['get', 'acquire', 'set', 'release'],
+    ]) {
+      backend.pause = (verb) => (silent.includes(verb) ? never() : undefined);
+      const start = clock.now();
+      const call = region.getOrCreate(`k ${silent}`, () => clock.now());
+      await clock.advance('2s');
+      expect((await call) - start).toBeLessThanOrEqual(1000);
+    }
+  });
+
+  it('a lease that is won after the deadline is given back', async () => {
+    const { backend, region, clock } = remote();
+    const door = new Gate();
+    backend.pause = (verb) => (verb === 'acquire' ? door.passed() : undefined);
+    const call = region.getOrCreate('k', () => 1);
+    await clock.advance('1s');
+    expect(await call).toBe(1);
+    expect(await region.get('k')).toBeUndefined();
+    door.open();
+    await clock.advance(0);
+    expect(await region.keyIsLocked('k')).toBe(false);
+  });
+
+  it('a late answer is dropped: what was created without the store is never written, also when it is back', async () => {
+    const { backend, region, clock } = remote();
+    const gate = new Gate();
+    backend.pause = never;
+    const call = region.getOrCreate('k', () => gate.passed().then(() => 'unfenced'));
+    await clock.advance('1s');
+    await gate.arrived;
+    backend.pause = () => undefined;
+    gate.open();
+    expect(await call).toBe('unfenced');
+    expect(await region.get('k', { ignoreExpiration: true })).toBeUndefined();
+  });
+
+  it('what the user says rejects', async () => {
+    const { backend, region, clock } = remote();
+    backend.pause = never;
+    const said = [
+      region.set('k', 1),
+      region.setMulti({ k: 1 }),
+      region.delete('k'),
+      region.deleteMulti(['k']),
+      region.invalidate(),
+      region.invalidateTags(['t']),
+    ];
+    const told = Promise.allSettled(said);
+    await clock.advance('1s');
+    for (const outcome of await told) expect(outcome).toMatchObject({ reason: expect.any(BackendTimeoutError) });
+    await expect(region.delete('k')).rejects.toThrow(BackendUnavailableError);
+    expect(region.statistics.backendTimeouts).toBe(6);
+  });
+
+  it("onBackendError: 'throw' rejects before anything is created; a failed write is an event", async () => {
+    const { backend, region, clock } = remote({ onBackendError: 'throw', breaker: false });
+    const create = vi.fn(() => 1);
+    for (const silent of ['get', 'acquire', 'getMulti']) {
+      backend.pause = (verb) => (verb === silent ? never() : undefined);
+      const calls = Promise.allSettled([
+        silent === 'getMulti' ? region.getMulti(['k']) : region.getOrCreate('k', create),
+        silent === 'get' ? region.get('k') : region.getOrCreateMulti(['other'], () => [create()]),
+      ]);
+      await clock.advance('1s');
+      for (const outcome of await calls) expect(outcome).toMatchObject({ reason: expect.any(BackendTimeoutError) });
+    }
+    expect(create).not.toHaveBeenCalled();
+    backend.pause = (verb) => (verb === 'set' ? never() : undefined);
+    const call = region.getOrCreate('k', create);
+    await clock.advance('1s');
+    expect(await call).toBe(1);
+    expect(region.statistics.droppedWrites).toBe(1);
+  });
+
+  it('close does not hang with it', async () => {
+    const { backend, region, clock } = remote();
+    const gate = new Gate();
+    const call = region.getOrCreate('k', () => gate.passed());
+    await gate.arrived;
+    backend.pause = never;
+    const closing = region.close();
+    gate.open();
+    await clock.advance('5s');
+    await call;
+    await closing;
+  });
+});
+
+describe('the breaker', () => {
+  const broken = () => Promise.reject(new Error('ECONNRESET'));
+
+  it('opens after failures in a row, lets one probe through after the cooldown, and closes when it succeeds', async () => {
+    const { backend, region, clock } = remote({ breaker: { failures: 3, cooldown: '10s' } });
+    const states: unknown[] = [];
+    const listen = (message: unknown) => states.push((message as { state: string }).state);
+    diagnostics.subscribe('dogpile.cache:breaker', listen);
+    backend.pause = broken;
+    await region.get('a');
+    backend.pause = () => undefined;
+    await region.get('a');
+    backend.pause = broken;
+    for (let n = 0; n < 3; n++) await region.get('a');
+    backend.calls.length = 0;
+    for (let n = 0; n < 100; n++) await region.get('a');
+    expect(backend.calls).toEqual([]);
+    await clock.advance('10s');
+    await Promise.all([1, 2, 3].map((n) => region.get(`probe ${n}`)));
+    expect(backend.calls).toHaveLength(1);
+    await clock.advance('10s');
+    backend.pause = () => undefined;
+    await region.get('a');
+    await Promise.all([1, 2, 3].map((n) => region.get(`k${n}`)));
+    expect(backend.calls).toHaveLength(5);
+    diagnostics.unsubscribe('dogpile.cache:breaker', listen);
+    expect(states).toEqual(['open', 'half-open', 'open', 'half-open', 'closed']);
+  });
+
+  it('while it is open creations go on, one per key', async () => {
+    const { backend, region } = remote({ breaker: { failures: 1 } });
+    backend.pause = broken;
+    await region.get('a');
+    const create = vi.fn(async () => 'made');
+    const values = await Promise.all(Array.from({ length: 100 }, () => region.getOrCreate('k', create)));
+    expect(new Set(values)).toEqual(new Set(['made']));
+    expect(create).toHaveBeenCalledTimes(1);
+    expect(await region.getOrCreateMulti(['a', 'b'], (keys) => keys)).toEqual(['a', 'b']);
+  });
+
+  it('a creation without a lease is shared by all who wait for it, also who came after it began', async () => {
+    const { backend, region, settle } = remote({ breaker: { failures: 1 } });
+    backend.pause = broken;
+    await region.get('a');
+    const gate = new Gate();
+    const create = vi.fn(() => gate.passed().then(() => 'made'));
+    const first = region.getOrCreate('k', create);
+    await gate.arrived;
+    const second = region.getOrCreate('k', create);
+    await settle();
+    gate.open();
+    expect(await Promise.all([first, second])).toEqual(['made', 'made']);
+    expect(create).toHaveBeenCalledTimes(1);
+  });
+
+  it('a delete that the store can not be told of still ends the creation of this process', async () => {
+    const { backend, region } = remote({ breaker: { failures: 1 } });
+    backend.pause = broken;
+    await region.get('a');
+    const gate = new Gate();
+    const before = region.getOrCreate('k', () => gate.passed().then(() => 'before'));
+    await gate.arrived;
+    await expect(region.delete('k')).rejects.toThrow(BackendUnavailableError);
+    const after = region.getOrCreate('k', () => 'after');
+    gate.open();
+    expect(await before).toBe('before');
+    expect(await after).toBe('after');
+  });
+
+  it('what a store refuses for a reason of its caller is an answer', async () => {
+    const clock = new FakeClock();
+    const guard = new Guard({ timeout: 1000, breaker: { failures: 1, cooldown: 1000 }, clock, changed: () => {} });
+    const run = () => Promise.reject(new ValidationError('not this key'));
+    await expect(guard.call({ verb: 'get', run })).rejects.toThrow(ValidationError);
+    expect(guard.state).toBe('closed');
+    const controller = new AbortController();
+    const waits = () =>
+      new Promise((_, reject) => controller.signal.addEventListener('abort', () => reject(controller.signal.reason)));
+    const call = guard.call({ verb: 'acquire', run: waits, signal: controller.signal });
+    controller.abort('gone');
+    await expect(call).rejects.toBe('gone');
+    expect(guard.state).toBe('closed');
+    const throws = () => {
+      throw new Error('at once');
+    };
+    await expect(guard.call({ verb: 'get', run: throws })).rejects.toThrow('at once');
+    expect(guard.state).toBe('open');
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('where the store is on this host', () => {
+  it('there is no deadline and no breaker, unless they are asked for', async () => {
+    const backend = new GenerationBackend(new GenerationStoreState());
+    const { region, clock } = setUp(backend);
+    const door = new Gate();
+    backend.pause = () => door.passed();
+    let answered = false;
+    const call = region.get('k').then(() => {
+      answered = true;
+    });
+    await clock.advance('1h');
+    expect(answered).toBe(false);
+    door.open();
+    await call;
+    const asked = makeRegion({ clock }).configure(backend, { backendTimeout: '5s' });
+    backend.pause = never;
+    const limited = asked.get('k');
+    await clock.advance('5s');
+    expect(await limited).toBeUndefined();
+  });
+
+  it('wrong options are refused with the nearest known one', () => {
+    const configure = (options: object) => () => makeRegion().configure('memory', options);
+    expect(configure({ backendTimeout: 'soon' })).toThrow('backendTimeout must be');
+    expect(configure({ breaker: true })).toThrow('breaker must be an object');
+    expect(configure({ breaker: { failure: 3 } })).toThrow('Did you mean "failures"?');
+    expect(configure({ breaker: { failures: 0 } })).toThrow('breaker.failures must be');
+    expect(configure({ onBackendError: 'ignore' })).toThrow("onBackendError must be 'create' or 'throw'");
+  });
+});
