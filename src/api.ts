@@ -352,6 +352,8 @@ export interface CacheBackend<Stored extends Storable = Storable> {
   deleteMulti(keys: readonly string[]): Awaitable<void>;
   /** The lock that fits this storage. Absent or `undefined`: the region's own, inside the process. */
   mutex?(key: string): CacheMutex | undefined;
+  /** For proxies that change keys: what a key is called below them, in the locks that the process lends. */
+  lockName?(key: string): string;
   /** Many leases at once, without waiting: those that were won. Absent or `undefined`: one by one. */
   acquireMulti?(keys: readonly string[], options?: ReadOptions): Awaitable<ReadonlyMap<string, Lease>> | undefined;
   /** What `'shared'` invalidation needs. Absent or `undefined`: invalidations are kept in the process. */

@@ -10,7 +10,15 @@ import { checkObject, checkString } from './validation.js';
 type Tree = { [name: string]: unknown };
 
 /** Arguments that are text, whatever they look like: a password `12345` is not a number. */
-const TEXTS: ReadonlySet<string> = new Set(['backend', 'filename', 'url', 'username', 'password', 'lockPrefix', 'serviceName']);
+const TEXTS: ReadonlySet<string> = new Set([
+  'backend',
+  'filename',
+  'url',
+  'username',
+  'password',
+  'lockPrefix',
+  'serviceName',
+]);
 
 /**
  * A flat dictionary with dotted names and a prefix, or nested objects. Names without the prefix are ignored; a missing backend is
@@ -25,7 +33,8 @@ export function readConfig(
   const tree: Tree = {};
   collect(config, prefix, tree);
   const { backend, ...options } = tree;
-  if (backend === undefined) throw new ValidationError(`The configuration must name a backend as "${prefix}backend", for example "memory".`);
+  if (backend === undefined)
+    throw new ValidationError(`The configuration must name a backend as "${prefix}backend", for example "memory".`);
   // Checked by configure(), which takes either kind of target with its options.
   return { backend: backend as string & CacheBackend, options };
 }
@@ -41,14 +50,22 @@ function collect(config: Readonly<Tree>, prefix: string, tree: Tree): void {
 function put(tree: Tree, [name = '', ...path]: readonly string[], value: unknown): void {
   if (name === '__proto__') throw new ValidationError('"__proto__" is not the name of an option.');
   if (path.length > 0) {
-    const known = tree[name];
-    const branch: Tree = isPlain(known) ? known : {};
+    const known = Object.hasOwn(tree, name) ? tree[name] : undefined;
+    if (known !== undefined && !isPlain(known)) throw bothAt(name);
+    const branch: Tree = known ?? {};
     tree[name] = branch;
     put(branch, path, value);
   } else if (isPlain(value)) {
     for (const [inner, item] of Object.entries(value)) put(tree, [name, inner], item);
     tree[name] ??= {};
-  } else tree[name] = TEXTS.has(name) && !isUnset(value) ? value : coerced(value);
+  } else if (Object.hasOwn(tree, name) && isPlain(tree[name])) throw bothAt(name);
+  // The one text that means something although it is unset elsewhere: the null backend.
+  else
+    tree[name] = TEXTS.has(name) && (value === 'null' ? name === 'backend' : !isUnset(value)) ? value : coerced(value);
+}
+
+function bothAt(name: string): ValidationError {
+  return new ValidationError(`The configuration is contradictory: "${name}" has both a value and names below it.`);
 }
 
 /** What text stands for: numbers, `true`, `false`; `None`, `null` and nothing are unset; all else is itself. */
@@ -75,9 +92,15 @@ function isPlain(value: unknown): value is Tree {
  * The environment as the flat dictionary that `configureFromConfig` takes: `CACHE_BACKEND=file CACHE_EXPIRATION_TIME=5m
  * CACHE_ARGUMENTS_FILENAME=…` with `configFromEnv(process.env, 'CACHE_')`.
  */
-export function configFromEnv(env: Readonly<Record<string, string | undefined>>, prefix: string): Record<string, string> {
+export function configFromEnv(
+  env: Readonly<Record<string, string | undefined>>,
+  prefix: string,
+): Record<string, string> {
   checkObject('The environment', env);
-  if (checkString('prefix', prefix) === '') throw new ValidationError(`configFromEnv() needs a prefix, such as 'CACHE_', not ${shown(prefix)}: an environment holds more than a cache's options.`);
+  if (checkString('prefix', prefix) === '')
+    throw new ValidationError(
+      `configFromEnv() needs a prefix, such as 'CACHE_', not ${shown(prefix)}: an environment holds more than a cache's options.`,
+    );
   const config: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || !name.startsWith(prefix) || name.length === prefix.length) continue;

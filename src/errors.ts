@@ -4,7 +4,8 @@
  */
 export class DogpileCacheError extends Error {
   readonly code: `DOGPILE_${string}` = 'DOGPILE_CACHE';
-  override readonly cause?: unknown;
+  // Declared only: a field of its own would hide what `Error` has set.
+  declare readonly cause?: unknown;
 
   constructor(message?: string, options?: { cause?: unknown }) {
     super(message, options);

@@ -63,19 +63,26 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     return this.#proxied;
   }
 
-  /** Puts it in front of a backend, once. */
+  /** Puts a proxy in front of a backend, once. */
   static wrap(proxy: ProxyLike, backend: CacheBackend): ProxyBackend {
-    const isClass = typeof proxy === 'function';
-    const instance: unknown = isClass ? new proxy() : proxy;
-    if (!(instance instanceof ProxyBackend))
+    return ProxyBackend.put(ProxyBackend.made(proxy), backend);
+  }
+
+  /** An instance that may be put in front of a backend. */
+  static made(proxy: ProxyLike): ProxyBackend {
+    const instance: unknown = typeof proxy === 'function' ? new proxy() : proxy;
+    if (!(instance instanceof ProxyBackend)) {
       throw new ValidationError('A proxy is a subclass of ProxyBackend, or an instance of one.');
-    if (instance.#proxied && instance.#proxied !== backend) {
-      throw new ValidationError(
-        'This proxy already stands in front of another backend. Make one instance for each region.',
-      );
     }
-    instance.#proxied = backend;
+    if (instance.#proxied) {
+      throw new ValidationError('This proxy already stands in front of a backend. Make one instance for each region.');
+    }
     return instance;
+  }
+
+  static put(proxy: ProxyBackend, backend: CacheBackend): ProxyBackend {
+    proxy.#proxied = backend;
+    return proxy;
   }
 
   /** What keeps the region's invalidations for all processes, if the store does. */
@@ -160,6 +167,11 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     });
   }
 
+  /** What a key is called below: one that changes keys says so here too. */
+  lockName(key: string): string {
+    return this.proxied.lockName?.(key) ?? key;
+  }
+
   attach(host: BackendHost): void {
     this.proxied.attach?.(host);
   }
@@ -213,6 +225,14 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
 /** A proxy, by class or instance, in front of a backend. */
 export function wrapBackend(proxy: ProxyLike, backend: CacheBackend): ProxyBackend {
   return ProxyBackend.wrap(proxy, backend);
+}
+
+/** Proxies, by class or instance, in front of a backend, the first of them the outermost; all of them are checked before any is put there. */
+export function wrapAll(proxies: readonly ProxyLike[], backend: CacheBackend): CacheBackend {
+  if (!Array.isArray(proxies)) throw new ValidationError('wrap must be an array of proxies, the first of them the outermost.');
+  if (new Set(proxies).size < proxies.length) throw new ValidationError('wrap names one proxy twice. Make one instance for each place.');
+  const instances = proxies.map((proxy) => ProxyBackend.made(proxy));
+  return instances.reduceRight<CacheBackend>((inner, proxy) => ProxyBackend.put(proxy, inner), backend);
 }
 
 /** A lease as it is seen above a proxy; the backend is given back its own. */

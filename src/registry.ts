@@ -9,8 +9,23 @@ import type { Awaitable, CacheBackend } from './api.js';
 import type { FileArguments } from './backends/file-arguments.js';
 import { checkFileArguments } from './backends/file-arguments.js';
 import { LazyBackend } from './backends/lazy.js';
-import { checkMemoryArguments, type MemoryArguments, memoryBackend, memorySerializedBackend } from './backends/memory.js';
+import {
+  checkMemoryArguments,
+  type MemoryArguments,
+  memoryBackend,
+  memorySerializedBackend,
+} from './backends/memory.js';
 import { nullBackend } from './backends/null.js';
+import {
+  checkRedisArguments,
+  type RedisArguments,
+  type RedisClusterArguments,
+  type RedisName,
+  type RedisSentinelArguments,
+  type ValkeyArguments,
+  type ValkeyClusterArguments,
+  type ValkeySentinelArguments,
+} from './backends/redis-arguments.js';
 import { BackendNotFoundError, ValidationError } from './errors.js';
 import { shown } from './shown.js';
 import { checkFunction, checkObject, checkString, nearest } from './validation.js';
@@ -30,10 +45,24 @@ export interface BackendArguments {
   'dogpile.cache.dbm': FileArguments;
   file: FileArguments;
   lmdb: FileArguments;
+  'dogpile.cache.redis': RedisArguments;
+  redis: RedisArguments;
+  'dogpile.cache.redis_sentinel': RedisSentinelArguments;
+  redis_sentinel: RedisSentinelArguments;
+  'dogpile.cache.redis_cluster': RedisClusterArguments;
+  redis_cluster: RedisClusterArguments;
+  'dogpile.cache.valkey': ValkeyArguments;
+  valkey: ValkeyArguments;
+  'dogpile.cache.valkey_sentinel': ValkeySentinelArguments;
+  valkey_sentinel: ValkeySentinelArguments;
+  'dogpile.cache.valkey_cluster': ValkeyClusterArguments;
+  valkey_cluster: ValkeyClusterArguments;
 }
 /** A known name (completed by editors) or any other. */
 export type BackendName = keyof BackendArguments | (string & {});
-export type ArgumentsOf<Name extends string> = Name extends keyof BackendArguments ? BackendArguments[Name] : Readonly<Record<string, unknown>>;
+export type ArgumentsOf<Name extends string> = Name extends keyof BackendArguments
+  ? BackendArguments[Name]
+  : Readonly<Record<string, unknown>>;
 
 /** What a module exports by default, and what `registerBackend` loads. */
 // biome-ignore lint/suspicious/noExplicitAny: each factory has arguments of its own
@@ -55,6 +84,14 @@ const file: Open = (args) => {
   return new LazyBackend(async () => (await import('./backends/file.js')).fileBackend(checked));
 };
 
+/** Their engine is one; the client package is imported later still, when it first connects. */
+const redis =
+  (name: RedisName): Open =>
+  (args) => {
+    const settings = checkRedisArguments(name, args);
+    return new LazyBackend(async () => (await import('./backends/redis/open.js')).openBackend(settings));
+  };
+
 /** The first name is the full one, as in Python. */
 const BUILT_IN: ReadonlyMap<string, Open> = new Map<string, Open>([
   ['dogpile.cache.memory', memory],
@@ -66,6 +103,18 @@ const BUILT_IN: ReadonlyMap<string, Open> = new Map<string, Open>([
   ['dogpile.cache.dbm', file],
   ['file', file],
   ['lmdb', file],
+  ['dogpile.cache.redis', redis('redis')],
+  ['redis', redis('redis')],
+  ['dogpile.cache.redis_sentinel', redis('redis_sentinel')],
+  ['redis_sentinel', redis('redis_sentinel')],
+  ['dogpile.cache.redis_cluster', redis('redis_cluster')],
+  ['redis_cluster', redis('redis_cluster')],
+  ['dogpile.cache.valkey', redis('valkey')],
+  ['valkey', redis('valkey')],
+  ['dogpile.cache.valkey_sentinel', redis('valkey_sentinel')],
+  ['valkey_sentinel', redis('valkey_sentinel')],
+  ['dogpile.cache.valkey_cluster', redis('valkey_cluster')],
+  ['valkey_cluster', redis('valkey_cluster')],
 ]);
 
 type Load = () => Promise<{ default: BackendFactory }>;
@@ -93,7 +142,10 @@ export function openBackend(name: string, args: object = {}): CacheBackend {
   if (load) return new LazyBackend(async () => made(name, await load(), args));
   const known = [...BUILT_IN.keys(), ...registered.keys()];
   const close = nearest(name, known);
-  const hint = close === undefined ? `Known are ${known.join(', ')}; a module is named as it is imported ('@acme/dogpile-etcd', './etcd.js').` : `Did you mean "${close}"?`;
+  const hint =
+    close === undefined
+      ? `Known are ${known.join(', ')}; a module is named as it is imported ('@acme/dogpile-etcd', './etcd.js').`
+      : `Did you mean "${close}"?`;
   throw new BackendNotFoundError(`No backend is called ${shown(name)}. ${hint}`);
 }
 
@@ -102,7 +154,9 @@ export function isBackend(value: unknown): value is CacheBackend {
   if (typeof value !== 'object' || value === null) return false;
   const stores: unknown = Reflect.get(value, 'stores');
   if (stores !== 'bytes' && stores !== 'values') return false;
-  return ['get', 'set', 'delete', 'getMulti', 'setMulti', 'deleteMulti'].every((verb) => typeof Reflect.get(value, verb) === 'function');
+  return ['get', 'set', 'delete', 'getMulti', 'setMulti', 'deleteMulti'].every(
+    (verb) => typeof Reflect.get(value, verb) === 'function',
+  );
 }
 
 /** `@scope/name`, `./file.js`, `/file.js`, `name/sub` or `file:///…`; a plain word is the name of a backend. */
@@ -119,7 +173,10 @@ async function importModule(name: string): Promise<{ default: BackendFactory }> 
     if (!isMissing(error)) throw error;
     const fromApplication = resolvedFromApplication(name);
     if (fromApplication) return import(fromApplication);
-    throw new BackendNotFoundError(`No module ${shown(name)} is found from this application. Is the package installed, or the path right?`, { cause: error });
+    throw new BackendNotFoundError(
+      `No module ${shown(name)} is found from this application. Is the package installed, or the path right?`,
+      { cause: error },
+    );
   }
 }
 
@@ -138,8 +195,13 @@ function isMissing(error: unknown): boolean {
 
 async function made(name: string, module: { default: BackendFactory }, args: object): Promise<CacheBackend> {
   const factory: unknown = module.default;
-  if (typeof factory !== 'function') throw new ValidationError(`The default export of the backend "${name}" must be its factory, not ${shown(factory)}.`);
+  if (typeof factory !== 'function')
+    throw new ValidationError(
+      `The default export of the backend "${name}" must be its factory, not ${shown(factory)}.`,
+    );
   const backend: unknown = await factory(args);
   if (isBackend(backend)) return backend;
-  throw new ValidationError(`The factory of the backend "${name}" must give an object with stores, get(), set(), delete() and their multi forms (BasicBackend has them).`);
+  throw new ValidationError(
+    `The factory of the backend "${name}" must give an object with stores, get(), set(), delete() and their multi forms (BasicBackend has them).`,
+  );
 }

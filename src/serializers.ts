@@ -30,7 +30,8 @@ export const jsonSerializer: Serializer = {
 export const v8Serializer: Serializer = {
   name: 'v8',
   serialize: (value) => serialize(value),
-  deserialize: (bytes) => deserialize(bytes),
+  // A copy: V8 reads typed arrays as views of the very bytes, which may be the entry that a store still holds.
+  deserialize: (bytes) => deserialize(new Uint8Array(bytes)),
 };
 
 /**
@@ -39,8 +40,15 @@ export const v8Serializer: Serializer = {
  */
 export async function msgpackSerializer(): Promise<Serializer> {
   const { Packr } = await import('msgpackr').catch((cause: unknown) => {
-    throw new DriverNotInstalledError('The msgpack serializer needs the package `msgpackr` (>=2.1.3). Install it: npm install msgpackr', { cause });
+    throw new DriverNotInstalledError(
+      'The msgpack serializer needs the package `msgpackr` (>=2.1.3). Install it: npm install msgpackr',
+      { cause },
+    );
   });
-  const packr = new Packr({ structuredClone: true, moreTypes: true });
+  // Else it would write null in its place.
+  const writeFunction = () => {
+    throw new SerializationError('MessagePack has no word for a function.');
+  };
+  const packr = new Packr({ structuredClone: true, moreTypes: true, writeFunction });
   return { name: 'msgpack', serialize: (value) => packr.pack(value), deserialize: (bytes) => packr.unpack(bytes) };
 }

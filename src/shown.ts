@@ -1,6 +1,9 @@
+/** Characters of a text that are shown. */
+const LONGEST = 100;
+
 /** A value as it stands in the message of an error: short, and never its contents at length. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return JSON.stringify(value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value);
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return 'an array';

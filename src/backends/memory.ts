@@ -49,7 +49,9 @@ export function checkMemoryArguments(args: MemoryArguments, stores: 'values' | '
   if (maxSize !== undefined) checkCount('maxSize', maxSize);
   if (sizeOf !== undefined) checkFunction('sizeOf', sizeOf);
   if (maxSize !== undefined && sizeOf === undefined && stores === 'values') {
-    throw new ValidationError('maxSize needs sizeOf where values are stored: say how large one is, or use memory_serialized, whose entries are bytes.');
+    throw new ValidationError(
+      'maxSize needs sizeOf where values are stored: say how large one is, or use memory_serialized, whose entries are bytes.',
+    );
   }
   if (store === undefined) return;
   checkMembers('store', store, ['get', 'set', 'delete', 'clear']);

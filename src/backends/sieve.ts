@@ -53,15 +53,19 @@ export class Sieve<V> {
       this.evictions++;
       return;
     }
+    const { maxEntries, maxSize } = this.#bounds;
     const known = this.#nodes.get(key);
-    this.#size += size - (known?.size ?? 0);
+    const growth = size - (known?.size ?? 0);
+    if (known) known.isVisited = true;
+    // Others make room, if there are any: one entry alone fits, whatever sizes with fractions have added up to.
+    const spared = known ? 1 : 0;
+    while (this.#nodes.size > spared && (this.#size + growth > maxSize || (!known && this.#nodes.size >= maxEntries)))
+      this.#evict(known);
+    this.#size += growth;
     if (known) {
       known.value = value;
       known.size = size;
-      known.isVisited = true;
-    }
-    while (this.#size > this.#bounds.maxSize || (!known && this.#nodes.size >= this.#bounds.maxEntries)) this.#evict(known);
-    if (!known) this.#add({ key, value, size, isVisited: false, older: this.#newest, newer: undefined });
+    } else this.#add({ key, value, size, isVisited: false, older: this.#newest, newer: undefined });
   }
 
   delete(key: string): void {
@@ -83,7 +87,7 @@ export class Sieve<V> {
     if (node.newer) node.newer.older = node.older;
     else this.#newest = node.older;
     this.#nodes.delete(node.key);
-    this.#size -= node.size;
+    this.#size = this.#nodes.size === 0 ? 0 : this.#size - node.size;
   }
 
   /** `spared` is being written: room is made for it, not of it. */

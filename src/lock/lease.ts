@@ -1,10 +1,13 @@
 /**
- * Leases that a store keeps (semantics §4): the token, the renewal, the one release; and the one wait loop of every distributed
- * lock. What acquiring, renewing and releasing mean on a store is the backend's.
+ * Leases that a store keeps (semantics §4): the token, the renewal, the deadline, the one release. What acquiring, renewing and
+ * releasing mean on a store is the backend's; how to wait for one is `waiting.ts`.
  */
 import { randomBytes } from 'node:crypto';
-import type { Awaitable, Clock, Duration, Lease, LossReason, Storable } from '../api.js';
-import { durationOption } from '../duration.js';
+import type { Awaitable, Clock, Lease, LossReason, Storable } from '../api.js';
+import { after } from './timer.js';
+import { tellLoss } from './trouble.js';
+
+export { type WaitOptions, waitUntil } from './waiting.js';
 
 /** 128 random bits, in hexadecimal. */
 export function newToken(): string {
@@ -31,18 +34,26 @@ export class KeptLease implements Lease {
   readonly token: string;
   readonly stored: Storable | undefined;
   readonly #options: KeptLeaseOptions;
-  readonly #since: number;
   #state: 'held' | 'lost' | 'ended' = 'held';
+  /** Why it was lost, if it was. */
+  #why: LossReason | undefined;
   #lost: ((why: LossReason) => void)[] = [];
-  #timer: unknown;
   #released: Promise<void> | undefined;
+  /** The end of what was granted last: by then the store has forgotten the lease, whether it answers or not. */
+  #stopDeadline: () => void;
+  /** The same, should the renewal under way succeed. */
+  #stopNextDeadline: () => void = () => {};
+  #stopRenewal: () => void;
+  readonly #stopHold: () => void;
 
   constructor(options: KeptLeaseOptions) {
+    const { clock, timeout, maxHold } = options;
     this.token = options.token;
     this.stored = options.stored;
     this.#options = options;
-    this.#since = options.clock.now();
-    this.#schedule();
+    this.#stopHold = after(clock, maxHold, () => this.lose('lapsed'));
+    this.#stopDeadline = this.#expire(timeout);
+    this.#stopRenewal = this.#renewLater();
   }
 
   /** Not released, not committed, and not known to be lost: the store may know better. */
@@ -50,8 +61,10 @@ export class KeptLease implements Lease {
     return this.#state === 'held';
   }
 
+  /** Called back at once, if it has been lost by now. */
   whenLost(run: (why: LossReason) => void): void {
-    this.#lost.push(run);
+    if (this.#why) tellLoss([run], this.#why);
+    else if (this.#state === 'held') this.#lost.push(run);
   }
 
   /** A commit has taken the lease along: nothing is left to renew or release. */
@@ -62,16 +75,18 @@ export class KeptLease implements Lease {
   /** It is known to be lost. */
   lose(why: LossReason): void {
     if (this.#state !== 'held') return;
+    this.#why = why;
+    const listeners = this.#lost;
     this.#stop('lost');
-    for (const run of this.#lost) run(why);
+    tellLoss(listeners, why);
   }
 
   /** Idempotent. Also of a lost one: a store compares the token, and what else is held for it is given back. */
-  release(): Promise<void> {
-    if (this.#state === 'ended' && !this.#released) return Promise.resolve();
+  async release(): Promise<void> {
+    if (this.#state === 'ended' && !this.#released) return;
     this.#stop('ended');
-    this.#released ??= Promise.resolve(this.#options.release());
-    return this.#released;
+    this.#released ??= (async () => this.#options.release())();
+    await this.#released;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -80,105 +95,42 @@ export class KeptLease implements Lease {
 
   #stop(state: 'lost' | 'ended'): void {
     this.#state = state;
-    this.#options.clock.clearTimeout(this.#timer);
+    this.#lost = [];
+    this.#stopHold();
+    this.#stopDeadline();
+    this.#stopNextDeadline();
+    this.#stopRenewal();
   }
 
-  #schedule(): void {
+  /** Nobody has confirmed it for as long as the store keeps it: it may be another's by now. */
+  #expire(ms: number): () => void {
+    return after(this.#options.clock, ms, () => this.lose('voided'));
+  }
+
+  #renewLater(): () => void {
     const { clock, timeout } = this.#options;
-    this.#timer = clock.setTimeout(() => void this.#renew(), timeout / 3);
+    return after(clock, timeout / 3, () => void this.#renew());
   }
 
+  /** One that never settles is not repeated: the deadline ends it. */
   async #renew(): Promise<void> {
-    const { clock, maxHold, report } = this.#options;
-    if (clock.now() - this.#since >= maxHold) return this.lose('lapsed');
-    let isOurs = true;
-    try {
-      isOurs = await this.#options.renew();
-    } catch (error) {
-      report('renew', error);
-    }
+    // What the store grants counts from here at the earliest, not from when its answer is here.
+    this.#stopNextDeadline = this.#expire(this.#options.timeout);
+    const isOurs = await this.#askToRenew();
     if (this.#state !== 'held') return;
-    if (isOurs) this.#schedule();
-    else this.lose('voided');
+    if (isOurs === false) return this.lose('voided');
+    (isOurs ? this.#stopDeadline : this.#stopNextDeadline)();
+    if (isOurs) this.#stopDeadline = this.#stopNextDeadline;
+    this.#stopRenewal = this.#renewLater();
   }
-}
 
-export interface WaitOptions {
-  readonly wait: boolean | Duration;
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds: the first sleep is random up to this, later ones up to twice as much each time, up to `cap`. */
-  readonly poll: number;
-  /** Default 1000 ms. */
-  readonly cap?: number;
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** Subscribes to a wake-up; the answer unsubscribes. */
-  readonly wake?: (run: () => void) => () => void;
-}
-
-/**
- * Tries until something is won: sleeps between tries with full jitter, or until woken. `undefined`: not won in time. Rejects with
- * `signal.reason` when aborted, and with what a try throws.
- */
-export async function waitUntil<T>(attempt: () => Awaitable<T | undefined>, options: WaitOptions): Promise<T | undefined> {
-  const { wait, signal, poll, cap = 1000, clock, random, wake } = options;
-  const limit = typeof wait === 'boolean' ? Number.POSITIVE_INFINITY : durationOption(wait, 'wait');
-  const deadline = clock.now() + limit;
-  signal?.throwIfAborted();
-  for (let sleep = poll; ; sleep = Math.min(cap, sleep * 2)) {
-    // Subscribed before the try, so that a release between the try and the sleep is not missed.
-    const nap = new Nap(clock, signal, wake);
+  /** `undefined`: the store did not say. */
+  async #askToRenew(): Promise<boolean | undefined> {
     try {
-      const won = await attempt();
-      if (won !== undefined || wait === false) return won;
-      const left = deadline - clock.now();
-      if (left <= 0) return undefined;
-      await nap.sleep(Math.min(left, random() * sleep));
-    } finally {
-      nap.end();
+      return await this.#options.renew();
+    } catch (error) {
+      this.#options.report('renew', error);
+      return undefined;
     }
-  }
-}
-
-/** One sleep, ended by time, by a wake-up (also one that came before it began), or by an abort. */
-class Nap {
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal | undefined;
-  readonly #unsubscribe: (() => void) | undefined;
-  #isWoken = false;
-  #finish: (() => void) | undefined;
-
-  constructor(clock: Clock, signal: AbortSignal | undefined, wake: WaitOptions['wake']) {
-    this.#clock = clock;
-    this.#signal = signal;
-    this.#unsubscribe = wake?.(() => {
-      this.#isWoken = true;
-      this.#finish?.();
-    });
-  }
-
-  async sleep(ms: number): Promise<void> {
-    const signal = this.#signal;
-    signal?.throwIfAborted();
-    if (this.#isWoken) return;
-    await new Promise<void>((resolve, reject) => {
-      const finish = () => {
-        this.#clock.clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
-        resolve();
-      };
-      const abort = () => {
-        finish();
-        reject(signal?.reason);
-      };
-      const timer = this.#clock.setTimeout(finish, ms);
-      signal?.addEventListener('abort', abort);
-      this.#finish = finish;
-    });
-    signal?.throwIfAborted();
-  }
-
-  end(): void {
-    this.#unsubscribe?.();
   }
 }

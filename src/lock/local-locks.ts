@@ -49,8 +49,15 @@ export class LocalLocks {
   }
 
   async #overrule<T>(names: readonly string[], operation: () => Awaitable<T>): Promise<T> {
-    const mutexes = names.map((name) => this.#of(name));
-    const commits = mutexes.map((mutex) => mutex.beginOverruling());
+    // Each begins as soon as it is found: whoever loses a lease may give up others of these names, and a lock that is given up
+    // and not yet overruled would be gone from the map.
+    const mutexes: LocalMutex[] = [];
+    const commits: (Promise<void> | undefined)[] = [];
+    for (const name of names) {
+      const mutex = this.#of(name);
+      mutexes.push(mutex);
+      commits.push(mutex.beginOverruling());
+    }
     try {
       await Promise.all(commits);
       return await operation();

@@ -2,16 +2,24 @@
  * A lock inside the process that gives leases. Decides who holds it and who is next; what is created under it, and by which
  * key it is found, is left to others.
  */
-import type { AcquireOptions, Awaitable, CacheMutex, Clock, Duration, Lease, LossReason } from '../api.js';
+import type { AcquireOptions, CacheMutex, Clock, Duration } from '../api.js';
 import { systemClock } from '../clock.js';
 import { durationOption } from '../duration.js';
-import { isPromiseLike } from '../promises.js';
-import { newToken } from './lease.js';
+import { LocalLease } from './local-lease.js';
+import { after } from './timer.js';
+
+export { LocalLease } from './local-lease.js';
 
 export interface LocalMutexOptions {
   /** How long a lease may be held before it lapses and another may take over. Default `Infinity`. */
   maxHold?: Duration | undefined;
   clock?: Clock | undefined;
+}
+
+interface Waiter {
+  readonly signal: AbortSignal | undefined;
+  give(lease: LocalLease): void;
+  abort(): void;
 }
 
 export class LocalMutex implements CacheMutex {
@@ -20,7 +28,7 @@ export class LocalMutex implements CacheMutex {
   readonly #idle: () => void;
   #holder: LocalLease | undefined;
   /** Who waits, first come first served. */
-  readonly #queue = new Set<(lease: LocalLease) => void>();
+  readonly #queue = new Set<Waiter>();
   /** Operations that overrule creations (a delete, a set) and are under way: nobody is granted a lease meanwhile. */
   #overruling = 0;
 
@@ -59,7 +67,7 @@ export class LocalMutex implements CacheMutex {
    * An operation that outranks creations begins: whoever holds the lock has lost it, and nobody gets it before `endOverruling`.
    * A commit that has already been sent can't be called back: the answer settles when it has. Operations don't exclude each other.
    */
-  beginOverruling(): Promise<unknown> | undefined {
+  beginOverruling(): Promise<void> | undefined {
     this.#overruling++;
     return this.#holder?.overruled();
   }
@@ -81,10 +89,13 @@ export class LocalMutex implements CacheMutex {
 
   #next(): void {
     if (this.#holder || this.#overruling > 0) return;
-    for (const give of this.#queue) {
-      this.#queue.delete(give);
-      give(this.#grant());
-      return;
+    for (const waiter of this.#queue) {
+      // Its signal is being aborted and this came first: nobody would be there to release what it is given.
+      if (waiter.signal?.aborted) waiter.abort();
+      else {
+        waiter.give(this.#grant());
+        return;
+      }
     }
     this.#idle();
   }
@@ -92,112 +103,27 @@ export class LocalMutex implements CacheMutex {
   #wait(ms: number, signal: AbortSignal | undefined): Promise<LocalLease | undefined> {
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#queue.delete(give);
-        if (timer !== undefined) this.#clock.clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
+        this.#queue.delete(waiter);
+        stopLimit();
+        signal?.removeEventListener('abort', waiter.abort);
       };
-      const give = (lease: LocalLease | undefined) => {
+      const waiter: Waiter = {
+        signal,
+        give: (lease) => {
+          leave();
+          resolve(lease);
+        },
+        abort: () => {
+          leave();
+          reject(signal?.reason);
+        },
+      };
+      const stopLimit = after(this.#clock, ms, () => {
         leave();
-        resolve(lease);
-      };
-      const abort = () => {
-        leave();
-        reject(signal?.reason);
-      };
-      const timer = ms === Number.POSITIVE_INFINITY ? undefined : this.#clock.setTimeout(() => give(undefined), ms);
-      signal?.addEventListener('abort', abort);
-      this.#queue.add(give);
+        resolve(undefined);
+      });
+      signal?.addEventListener('abort', waiter.abort);
+      this.#queue.add(waiter);
     });
-  }
-}
-
-/** A lease of the process. It ends once: released, committed, overruled, or lapsed after `maxHold`. */
-export class LocalLease implements Lease {
-  #token: string | undefined;
-  #state: 'held' | 'committing' | 'ended' = 'held';
-  #lost: ((why: LossReason) => void)[] | undefined;
-  #commit: Promise<unknown> | undefined;
-  readonly #timer: unknown;
-  readonly #clock: Clock;
-  readonly #ended: () => void;
-
-  constructor(clock: Clock, maxHold: number, ended: () => void) {
-    this.#clock = clock;
-    this.#ended = ended;
-    this.#timer = maxHold === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(() => this.#lose('lapsed'), maxHold);
-  }
-
-  get token(): string {
-    const token = this.#token ?? newToken();
-    this.#token = token;
-    return token;
-  }
-
-  /** Whether a commit would be accepted. */
-  get stands(): boolean {
-    return this.#state === 'held';
-  }
-
-  /**
-   * Writes and releases if the lease stands, else answers `false` and writes nothing. From here to the end of the write the
-   * lease can't be overruled: who overrules waits for it.
-   */
-  commit(write: () => Awaitable<boolean | void>): Awaitable<boolean> {
-    if (this.#state !== 'held') return false;
-    this.#state = 'committing';
-    let answer: Awaitable<boolean | void>;
-    try {
-      answer = write();
-    } catch (error) {
-      this.#end();
-      throw error;
-    }
-    if (!isPromiseLike(answer)) {
-      this.#end();
-      return answer !== false;
-    }
-    const commit = Promise.resolve(answer).then(
-      (stored) => {
-        this.#end();
-        return stored !== false;
-      },
-      (error: unknown) => {
-        this.#end();
-        throw error;
-      },
-    );
-    this.#commit = commit.catch(() => {});
-    return commit;
-  }
-
-  release(): void {
-    if (this.#state === 'held') this.#end();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.release();
-  }
-
-  whenLost(run: (why: LossReason) => void): void {
-    this.#lost ??= [];
-    this.#lost.push(run);
-  }
-
-  /** Loses the lease; while it commits, waits for that instead. */
-  overruled(): Promise<unknown> | undefined {
-    if (this.#state === 'held') this.#lose('voided');
-    return this.#commit;
-  }
-
-  #lose(why: LossReason): void {
-    if (this.#state !== 'held') return;
-    this.#end();
-    for (const run of this.#lost ?? []) run(why);
-  }
-
-  #end(): void {
-    this.#state = 'ended';
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#ended();
   }
 }

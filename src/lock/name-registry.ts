@@ -18,6 +18,9 @@ export class NameRegistry<T extends object> {
     const known = this.#known.get(name)?.deref();
     if (known) return known;
     const made = this.#create(name);
+    // What makes one may itself have asked for this name: the first that was given out is the one.
+    const given = this.#known.get(name)?.deref();
+    if (given) return given;
     const ref = new WeakRef(made);
     this.#known.set(name, ref);
     this.#gone.register(made, { name, ref });

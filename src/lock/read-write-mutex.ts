@@ -5,6 +5,7 @@
 import type { Clock, Duration } from '../api.js';
 import { systemClock } from '../clock.js';
 import { durationOption } from '../duration.js';
+import { after } from './timer.js';
 
 interface Waiter {
   readonly mode: 'read' | 'write';
@@ -36,25 +37,24 @@ export class ReadWriteMutex {
   }
 
   async #acquire(mode: Waiter['mode'], { wait = true }: WaitOptions): Promise<AsyncDisposable | undefined> {
-    const ms = typeof wait === 'boolean' ? undefined : durationOption(wait, 'wait');
+    const ms = typeof wait === 'boolean' ? Number.POSITIVE_INFINITY : durationOption(wait, 'wait');
     if (this.#queue.size === 0 && this.#free(mode)) return this.#take(mode);
     if (wait === false) return undefined;
     return new Promise((resolve) => {
       const waiter: Waiter = {
         mode,
         grant: () => {
-          if (timer !== undefined) this.#clock.clearTimeout(timer);
+          stopLimit();
           resolve(this.#take(mode));
         },
       };
-      this.#queue.add(waiter);
-      const giveUp = () => {
+      const stopLimit = after(this.#clock, ms, () => {
         this.#queue.delete(waiter);
         resolve(undefined);
         // A writer that gives up may have been all that readers behind it waited for.
         this.#next();
-      };
-      const timer = ms === undefined || ms === Number.POSITIVE_INFINITY ? undefined : this.#clock.setTimeout(giveUp, ms);
+      });
+      this.#queue.add(waiter);
     });
   }
 

@@ -1,5 +1,5 @@
 /** Compresses what is stored, from a size on; reads what was stored uncompressed as well. */
-import { constants as memory } from 'node:buffer';
+import { constants as buffers } from 'node:buffer';
 import { constants, deflateRaw, inflateRaw } from 'node:zlib';
 import { CantDeserializeError } from '../errors.js';
 import { ProxyBackend } from '../proxy.js';
@@ -30,7 +30,7 @@ export class CompressionProxy extends ProxyBackend<Uint8Array> {
     refuseUnknown('CompressionProxy', options, ['threshold', 'maxOutputLength', 'level']);
     this.#threshold = checkCount('threshold', options.threshold ?? 1024);
     const maxOutputLength = checkCount('maxOutputLength', options.maxOutputLength ?? 64 * 1024 * 1024);
-    this.#maxOutputLength = Math.min(maxOutputLength, memory.MAX_LENGTH);
+    this.#maxOutputLength = Math.min(maxOutputLength, buffers.MAX_LENGTH);
     this.#level = Math.min(checkCount('level', options.level ?? constants.Z_BEST_SPEED), constants.Z_BEST_COMPRESSION);
   }
 

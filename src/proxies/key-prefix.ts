@@ -76,6 +76,10 @@ export class KeyPrefixProxy extends ProxyBackend {
     return inner && andThen(inner, (leases) => new Map([...leases].map(([key, lease]) => [this.#bare(key), lease])));
   }
 
+  override lockName(key: string): string {
+    return super.lockName(this.#prefix + key);
+  }
+
   /** Two applications with a region of one name have a record each. */
   override get generations(): GenerationStore | undefined {
     const inner = this.proxied.generations;

@@ -132,7 +132,8 @@ async function create(attempt: Attempt, lease: Lease, seen: Sighting<CachedValue
   // Without a lease nothing is written, nor stamped.
   const generation = records && lease !== NO_LEASE ? await generationUnder(core, records) : undefined;
   if (flight.isDeserted) return;
-  const { key, name, settings } = call;
+  const { key, settings } = call;
+  const name = core.store.lockName(call.name);
   const stale = seen.state === 'missing' ? undefined : seen.value;
   const creation = new SingleCreation({ lock: core.store.lock, name, key, stale, tags: settings.tags });
   flight.begin(creation, lease);
@@ -149,10 +150,16 @@ async function make(
 ): Promise<Failed | undefined> {
   const { key, name, creator, asked, settings } = call;
   const stopLimit = limitCreation(core, call, flight);
-  const made = await runCreator(core, [key], creation, flight.waiting === 0, () => creator(creation));
+  const made = await runCreator(core, [key], creation, {
+    isBackground: flight.waiting === 0,
+    run: () => creator(creation),
+    resultFor: (value) => value,
+  });
   stopLimit();
   if ('reason' in made) {
     core.backoff.remember(name, made.reason, settings.errorBackoff);
+    // Who is told may try again at once: the lock is free by then.
+    await giveBack(core, lease, key);
     flight.end({ kind: 'failed', reason: made.reason });
     return made;
   }
@@ -164,9 +171,11 @@ async function make(
   try {
     entry = entryOf(core, { key, ...made, plan, lease, generation, flight, settings, anew: isAnew });
   } catch (reason) {
+    await giveBack(core, lease, key);
     flight.end({ kind: 'failed', reason });
     return { reason };
   }
+  if (entry === undefined) await giveBack(core, lease, key);
   const generationFence = fenceOf(core, generation, new Map([[name, [...plan.tags]]]));
   const options = { ttl: ttlOf(asked, plan.expiration), generation: generationFence };
   const isStored =

@@ -57,6 +57,10 @@ export class Core {
   readonly looks: Looks;
   /** What nobody waits for: background creations, late results, releases. */
   readonly #behind = new Set<Promise<unknown>>();
+  /** Calls that have begun and not settled. */
+  #calls = 0;
+  #settled: (() => void) | undefined;
+  #ended: Error | undefined;
 
   constructor(parts: CoreParts) {
     this.region = parts.region;
@@ -164,6 +168,34 @@ export class Core {
   }
 
   // ---------------------------------------------------------------------------------------------------------- at rest
+
+  /** A call of the region's has begun. */
+  enter(): void {
+    this.#calls++;
+  }
+
+  /** It has settled. */
+  leave(): void {
+    this.#calls--;
+    if (this.#calls === 0) this.#settled?.();
+  }
+
+  /** Every call that had begun has settled. Nobody calls any more: the region is closing. */
+  async settled(): Promise<void> {
+    if (this.#calls === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#settled = resolve;
+    });
+  }
+
+  /** From now on no call starts a creation. */
+  end(reason: Error): void {
+    this.#ended = reason;
+  }
+
+  throwIfClosed(): void {
+    if (this.#ended) throw this.#ended;
+  }
 
   /** Hands a promise to the region: `idle()` waits for it. It must not reject. */
   behind(work: Promise<unknown>): void {

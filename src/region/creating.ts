@@ -23,13 +23,20 @@ export interface Failed {
   readonly reason: unknown;
 }
 
+export interface Run<T> {
+  /** Nobody waits for it. */
+  readonly isBackground: boolean;
+  run(): T | PromiseLike<T>;
+  /** What of the result is of this key. */
+  resultFor(value: T, key: string): unknown;
+}
+
 /** Calls a creator inside its creation; counts, times and publishes. Never rejects: what it throws, `undefined` too, is the answer. */
 export async function runCreator<T>(
   core: Core,
   keys: readonly string[],
   creation: Creation,
-  isBackground: boolean,
-  creator: () => T | PromiseLike<T>,
+  { isBackground, run, resultFor }: Run<T>,
 ): Promise<Made<T> | Failed> {
   const { region, statistics, clock } = core;
   const messages: ChannelMessages['dogpile.cache:create'][] = creations.hasSubscribers
@@ -38,10 +45,12 @@ export async function runCreator<T>(
   const startedAt = stamp(clock);
   for (const message of messages) creations.start.publish(message);
   try {
-    const value = await creation.run(creator);
+    const value = await creation.run(run);
     const endedAt = stamp(clock);
     statistics.created(keys.length, endedAt - startedAt);
-    for (const message of messages) creations.asyncEnd.publish(Object.assign(message, { result: value }));
+    for (const message of messages) {
+      creations.asyncEnd.publish(Object.assign(message, { result: resultFor(value, message.key) }));
+    }
     return { value, startedAt, endedAt };
   } catch (reason) {
     statistics.failures++;

@@ -70,7 +70,9 @@ export async function getOrCreateMulti(
 ): Promise<ReadonlyMap<string, Found>> {
   const batch: Batch = { creator, settings, anew, ...(tagsOf && { tagsOf }) };
   settings.signal?.throwIfAborted();
-  let open: readonly Call[] = [...new Set(keys)].sort(byCodePoint).map((key) => callOf(core, key, unused, settings));
+  let open: readonly Call[] = [...new Set(keys)]
+    .map((key) => callOf(core, key, unused, settings))
+    .sort((a, b) => byCodePoint(a.key, b.key));
   const results = new Map<string, Found>();
   if (core.store.backend.storesNothing) return createAlone(core, open, batch);
   for (let round = 1; open.length > 0; round++) {
@@ -80,6 +82,7 @@ export async function getOrCreateMulti(
       open[0]?.asked ?? never(),
     );
     settings.signal?.throwIfAborted();
+    core.throwIfClosed();
     const items = open.map((call, at) => itemOf(core, call, looks[at] ?? never(), batch));
     if (round === 1) for (const { call, look } of items) core.looked(call.key, look);
     // What others hold is waited for one key at a time, every other round: by then most of the rest is there as well.
@@ -216,8 +219,16 @@ async function fly(core: Core, contenders: readonly Contender[], batch: Batch, w
     });
     if (toCreate.length > 0) await create(core, toCreate, leases, batch, acquired.records);
   } finally {
-    await Promise.all(contenders.map(({ call }) => giveBack(core, leases.get(call.name) ?? NO_LEASE, call.key)));
+    await giveAllBack(core, contenders, leases);
   }
+}
+
+async function giveAllBack(
+  core: Core,
+  contenders: readonly Contender[],
+  leases: ReadonlyMap<string, Lease>,
+): Promise<void> {
+  await Promise.all(contenders.map(({ call }) => giveBack(core, leases.get(call.name) ?? NO_LEASE, call.key)));
 }
 
 function tagsSeen(contenders: readonly Contender[]): string[] {
@@ -310,7 +321,7 @@ async function create(
   const stale = new Map(
     contenders.flatMap(({ call, look }) => (look.state === 'missing' ? [] : [[call.key, look.value]])),
   );
-  const names = new Set(contenders.map(({ call }) => call.name));
+  const names = new Set(contenders.map(({ call }) => core.store.lockName(call.name)));
   const creation = new MultiCreation({
     lock: core.store.lock,
     names,
@@ -325,24 +336,28 @@ async function create(
     lease.whenLost?.((why) => flight.lose(why, core.statistics));
   }
   const limits = contenders.map(({ call, flight }) => limitCreation(core, call, flight));
-  const made = await runCreator(core, keys, creation, isBackground, async () =>
-    checked(await batch.creator([...keys], creation), keys),
-  );
+  const run = async () => checked(await batch.creator([...keys], creation), keys);
+  const made = await runCreator(core, keys, creation, { isBackground, run, resultFor: foundIn });
   for (const stopLimit of limits) stopLimit();
   if ('reason' in made) {
-    for (const { call, flight } of contenders) {
+    for (const { call } of contenders) {
       core.backoff.remember(call.name, made.reason, batch.settings.errorBackoff);
-      flight.end({ kind: 'failed', reason: made.reason });
     }
+    // Who is told may try again at once: the locks are free by then.
+    await giveAllBack(core, contenders, leases);
+    for (const { flight } of contenders) flight.end({ kind: 'failed', reason: made.reason });
     return;
   }
   // The commit is sent now: who comes from here on looks for himself.
   for (const { flight } of contenders) flight.close();
   const stored = await commit(core, { contenders, leases, generation, creation, made, batch });
   if (!(stored instanceof Set)) {
+    await giveAllBack(core, contenders, leases);
     for (const { flight } of contenders) flight.end({ kind: 'failed', reason: stored.reason });
     return;
   }
+  const unstored = contenders.filter(({ call }) => !stored.has(call.name));
+  if (unstored.length > 0) await giveAllBack(core, unstored, leases);
   for (const { call, flight } of contenders) {
     const found = made.value.get(call.key);
     const isStored = stored.has(call.name);
@@ -420,9 +435,8 @@ async function createAlone(core: Core, calls: readonly Call[], batch: Batch): Pr
   if (keys.length === 0) return new Map();
   const tagged = (key: string) => tagsOf(batch, key);
   const creation = new MultiCreation({ lock: {}, names: new Set(), keys, stale: new Map(), tagsOf: tagged });
-  const made = await runCreator(core, keys, creation, false, async () =>
-    checked(await batch.creator([...keys], creation), keys),
-  );
+  const run = async () => checked(await batch.creator([...keys], creation), keys);
+  const made = await runCreator(core, keys, creation, { isBackground: false, run, resultFor: foundIn });
   if ('reason' in made) throw made.reason;
   return made.value;
 }
@@ -455,6 +469,10 @@ export function byCodePoint(a: string, b: string): number {
     const difference = (l.value.codePointAt(0) ?? 0) - (r.value.codePointAt(0) ?? 0);
     if (difference !== 0) return difference;
   }
+}
+
+function foundIn(found: ReadonlyMap<string, Found>, key: string): unknown {
+  return found.get(key)?.value;
 }
 
 const unused = (): never => never();

@@ -15,10 +15,20 @@ import { expirationOf, judge } from './freshness.js';
 import { type Look, withoutFresh } from './look.js';
 
 export async function getOrCreate(core: Core, call: Call): Promise<unknown> {
-  const { key, name, settings } = call;
-  settings.signal?.throwIfAborted();
+  call.settings.signal?.throwIfAborted();
   if (core.store.backend.storesNothing) return createAlone(core, call);
 
+  core.enter();
+  try {
+    return await rounds(core, call);
+  } finally {
+    core.leave();
+  }
+}
+
+/** Looks, and looks again, until there is something to give. */
+async function rounds(core: Core, call: Call): Promise<unknown> {
+  const { key, name, settings } = call;
   let isFirstLook = true;
   let hasTimedOut = false;
   for (;;) {
@@ -34,6 +44,7 @@ export async function getOrCreate(core: Core, call: Call): Promise<unknown> {
       return seen.value.payload;
     }
     settings.signal?.throwIfAborted();
+    core.throwIfClosed();
 
     const caller = enclosingCreation();
     const current = core.flights.joinable(name);
@@ -79,6 +90,7 @@ export async function refresh(core: Core, call: Call): Promise<unknown> {
   if (isReentrant(core, call, caller, undefined)) throw reentrance(call.key);
   for (;;) {
     const seen = await core.looks.look(call.key, call.name, call.asked);
+    core.throwIfClosed();
     const flight = core.flights.open(call.name, { listed: false });
     launch(core, flight, call, withoutFresh(seen), { waitForNew: true, anew: true });
     const outcome = await waitFor(flight, call, caller, { first: true, hasStale: false });
@@ -149,7 +161,9 @@ export function isReentrant(
   caller: Creation | undefined,
   current: Flight | undefined,
 ): boolean {
-  return isCreatedAbove(caller, core.store.lock, call.name) || (current !== undefined && closesCircle(caller, current));
+  return (
+    isCreatedAbove(caller, core.store.lock, core.store.lockName(call.name)) || (current !== undefined && closesCircle(caller, current))
+  );
 }
 
 export function reentrance(key: string): ReentrantCreationError {
@@ -165,7 +179,8 @@ export function lockTimeout({ key, settings }: Call): LockTimeoutError {
 /** Where the backend elects nobody, every call runs its creator. */
 async function createAlone(core: Core, call: Call): Promise<unknown> {
   const creation = new SingleCreation({ lock: {}, name: call.name, key: call.key, stale: undefined, tags: [] });
-  const made = await runCreator(core, [call.key], creation, false, () => call.creator(creation));
+  const run = () => call.creator(creation);
+  const made = await runCreator(core, [call.key], creation, { isBackground: false, run, resultFor: (value) => value });
   if ('reason' in made) throw made.reason;
   return made.value;
 }

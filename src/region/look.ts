@@ -74,7 +74,7 @@ export class Looks {
     const { invalidation } = core;
     if (this.#answersLater || settings.fixed === undefined || !(invalidation instanceof LocalInvalidation))
       return undefined;
-    const stored = core.store.get(core.store.mangle(key));
+    const stored = this.#atOnce(core.store.mangle(key));
     if (stored === undefined || settings.earlyRefresh > 0) return undefined;
     if (isPromiseLike(stored)) {
       this.#answersLater = true;
@@ -82,13 +82,30 @@ export class Looks {
       stored.then(undefined, () => {});
       return undefined;
     }
-    const entry = this.#decode(key, stored);
-    if (entry === undefined || entry.metadata.v !== VALUE_VERSION) return undefined;
+    const entry = this.#readable(stored);
+    if (entry === undefined || !isCreated(entry)) return undefined;
     const cut = worse(cutByTime(entry, invalidation.cutoffs()), core.tags.cutOf(entry));
     if (judge(entry, settings.fixed, cut, core.clock.now()) !== 'fresh') return undefined;
     core.statistics.hits++;
     if (channels.hit.hasSubscribers) channels.hit.publish({ region: core.region, key, age: entry.age });
     return Promise.resolve(entry.payload);
+  }
+
+  /** Of a hit: the look that follows meets what goes wrong here again, and says so. */
+  #atOnce(name: string): Awaitable<Storable | undefined> {
+    try {
+      return this.#core.store.get(name);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #readable(stored: Storable): CachedValue | undefined {
+    try {
+      return this.#core.store.decode(stored);
+    } catch {
+      return undefined;
+    }
   }
 
   // -------------------------------------------------------------------------------------------- looks of a creation
@@ -129,7 +146,7 @@ export class Looks {
   #judged(entry: CachedValue | Absence, read: Omit<Found, 'stored'>, asked: Freshness): Awaitable<Look> {
     const { sentAt: readAt, sync } = read;
     if (typeof entry === 'string') return { state: 'missing', reason: entry, readAt, sync };
-    if (entry.metadata.v !== VALUE_VERSION) return { state: 'missing', reason: 'other-version', readAt, sync };
+    if (!isCreated(entry)) return { state: 'missing', reason: 'other-version', readAt, sync };
     const cut = this.cutOf(entry, read.records);
     const now = isPromiseLike(cut) ? false : sync;
     return andThen(cut, (known) =>
@@ -284,6 +301,11 @@ export class Looks {
       return undefined;
     }
   }
+}
+
+/** Of the version that we create, and with a creation time: what else there is, `get` gives, and a creation replaces. */
+function isCreated({ metadata }: CachedValue): boolean {
+  return metadata.v === VALUE_VERSION && metadata.ct > 0;
 }
 
 function lookOf(entry: CachedValue, verdict: Verdict, when: Pick<Look, 'readAt' | 'sync'>): Look {

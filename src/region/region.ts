@@ -34,8 +34,9 @@ import {
   ValidationError,
 } from '../errors.js';
 import { functionKeyGenerator, functionMultiKeyGenerator } from '../keys.js';
-import { wrapBackend } from '../proxy.js';
+import { wrapAll, wrapBackend } from '../proxy.js';
 import { type ArgumentsOf, type BackendName, isBackend, openBackend } from '../registry.js';
+import { shown } from '../shown.js';
 import { checkBoolean, checkFunction, checkObject, refuseUnknown } from '../validation.js';
 import { callOf } from './call.js';
 import { Core } from './core.js';
@@ -140,11 +141,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       );
     }
     const { wrap = [], regionInvalidator: invalidator = 'shared' } = options;
-    if (!Array.isArray(wrap))
-      throw new ValidationError('wrap must be an array of proxies, the first of them the outermost.');
     const actual =
       typeof target === 'string' ? openBackend(target, options.arguments) : checkedBackend(target, options.arguments);
-    const backend = wrap.reduceRight<CacheBackend>((inner, proxy: ProxyLike) => wrapBackend(proxy, inner), actual);
+    const backend = wrapAll(wrap, actual);
     const configured: Configured = {
       actual,
       backend,
@@ -160,7 +159,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       report: (verb, error, key) => configured.core?.report(verb, error, key),
     });
     users.set(actual, (users.get(actual) ?? 0) + 1);
-    this.#configured = configured;
+    this.#statistics.backendChanged(() => {
+      this.#configured = configured;
+    });
     this.#live = undefined;
     if (!needsOpening(actual)) this.#start(configured);
     if (replaced) this.#retire(replaced);
@@ -211,12 +212,13 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Puts a proxy in front of what is there; flights under way end on what they began with. */
   wrap(proxy: ProxyLike): this {
+    if (this.#closing) throw closed();
     const configured = this.#mustBeConfigured();
     configured.backend = wrapBackend(proxy, configured.backend);
     const before = configured.core;
     if (before) {
       this.#start(configured);
-      configured.core?.behind(before.idle());
+      configured.core?.behind(atRest(before));
     }
     return this;
   }
@@ -335,6 +337,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     creator: Creator<T, Stale>,
     options?: GetOrCreateOptions<T>,
   ): Promise<T> {
+    if (typeof creator !== 'function') return Promise.reject(noCreator(creator));
     const core = this.#live;
     // What is stored or created under this key is what the caller says it is: the casts to T.
     if (core === undefined) return this.#use((opened) => getOrCreateIn(opened, key, creator, options)) as Promise<T>;
@@ -444,6 +447,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Background creations, their writes and late results are done. `signal` ends the wait (rejects with its reason), not the work. */
   async idle(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    refuseUnknown('idle()', options, ['signal']);
     const { signal } = options;
     signal?.throwIfAborted();
     const rest = this.#rest();
@@ -460,35 +464,44 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * `RegionClosedError`. `timeout` bounds the wait for creations under way; then they are aborted and their leases given back.
    */
   close(options: { timeout?: Duration | undefined } = {}): Promise<void> {
-    this.#closing ??= this.#close(options);
-    return this.#closing;
+    try {
+      checkObject('The options of close()', options);
+      refuseUnknown('close()', options, ['timeout']);
+      const { timeout } = options;
+      const limit = timeout === undefined ? Number.POSITIVE_INFINITY : durationOption(timeout, 'timeout');
+      this.#closing ??= this.#close(limit);
+      return this.#closing;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #close({ timeout }: { timeout?: Duration | undefined }): Promise<void> {
+  async #close(limit: number): Promise<void> {
     const configured = this.#configured;
-    const limit = timeout === undefined ? Number.POSITIVE_INFINITY : durationOption(timeout, 'timeout');
     this.#live = undefined;
-    if (!configured) return;
-    await configured.opening?.catch(() => {});
-    await this.#restWithin(limit, configured.core);
-    await leave(configured);
+    if (configured) {
+      await configured.opening?.catch(() => {});
+      await this.#restWithin(limit, configured.core);
+      await leave(configured);
+    }
     await Promise.all(this.#retiring);
   }
 
   async #restWithin(limit: number, core: Core | undefined): Promise<void> {
     if (!core) return;
-    if (limit === Number.POSITIVE_INFINITY) return core.idle();
+    if (limit === Number.POSITIVE_INFINITY) return atRest(core);
     let timer: unknown;
     const late = new Promise<'late'>((resolve) => {
       timer = this.#clock.setTimeout(() => resolve('late'), limit);
     });
-    const outcome = await Promise.race([core.idle(), late]);
+    const outcome = await Promise.race([atRest(core), late]);
     this.#clock.clearTimeout(timer);
     if (outcome !== 'late') return;
+    core.end(closed());
     core.flights.abortAll(closed());
     await core.invalidated({ revokes: true });
   }
@@ -502,7 +515,13 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Runs a verb as soon as the backend is there; what it throws comes as a rejection. */
   async #use<T>(verb: (core: Core) => Awaitable<T>): Promise<T> {
-    return verb(this.#live ?? (await this.#open()));
+    const core = this.#live ?? (await this.#open());
+    core.enter();
+    try {
+      return await verb(core);
+    } finally {
+      core.leave();
+    }
   }
 
   async #open(): Promise<Core> {
@@ -561,7 +580,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   /** A backend that was replaced: closed as soon as what goes on in it is done. */
   #retire(replaced: Configured): void {
     const retired = (async () => {
-      await replaced.core?.idle();
+      await replaced.opening?.catch(() => {});
+      if (replaced.core) await atRest(replaced.core);
       await leave(replaced);
     })().catch((error: unknown) => this.#configured?.core?.report('close', error));
     const done = retired.then(() => void this.#retiring.delete(done));
@@ -605,6 +625,12 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
 // ------------------------------------------------------------------------------------------------------------ details
 
+/** Every call that has begun has settled, and so has what nobody waits for. */
+async function atRest(core: Core): Promise<void> {
+  await core.settled();
+  await core.idle();
+}
+
 function find(
   core: Core,
   key: string,
@@ -616,14 +642,18 @@ function find(
   return core.looks.find(key, freshnessOf(settings), ignoreExpiration);
 }
 
+function noCreator(creator: unknown): ValidationError {
+  return new ValidationError(`The creator must be a function, not ${shown(creator)}.`);
+}
+
 function getOrCreateIn(
   core: Core,
   key: string,
-  creator: unknown,
+  creator: Creator<unknown, never>,
   options: GetOrCreateOptions<never> | undefined,
 ): Promise<unknown> {
   const settings = options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreate()');
-  return getOrCreate(core, callOf(core, key, checkFunction('The creator', creator) as Creator<unknown>, settings));
+  return getOrCreate(core, callOf(core, key, creator as Creator<unknown>, settings));
 }
 
 async function createMulti(

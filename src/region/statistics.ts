@@ -26,6 +26,13 @@ export class Statistics implements RegionStatistics {
     return this.#evicted() - this.#evictionsBefore;
   }
 
+  /** Another backend is counted from now on: what was counted before stays. */
+  backendChanged(change: () => void): void {
+    const counted = this.evictions;
+    change();
+    this.#evictionsBefore = this.#evicted() - counted;
+  }
+
   /** One call of a creator, for so many keys. */
   created(keys: number, ms: number): void {
     this.creations += keys;

@@ -19,11 +19,12 @@ import type {
 import { CachedValue } from '../api.js';
 import { secondsOf } from '../clock.js';
 import { decodeEntry, encodeEntry } from '../envelope.js';
-import { CantDeserializeError, ValidationError } from '../errors.js';
+import { BackendUnavailableError, CantDeserializeError, ValidationError } from '../errors.js';
 import { LocalLocks } from '../lock/local-locks.js';
 import { LocalLease } from '../lock/local-mutex.js';
 import { andThen, isPromiseLike } from '../promises.js';
 import { jsonSerializer } from '../serializers.js';
+import { shown } from '../shown.js';
 import { VALUE_VERSION } from './freshness.js';
 import { type Generation, stampedWith } from './generations.js';
 import type { Guard } from './guard.js';
@@ -140,7 +141,11 @@ export class Store {
   }
 
   getMulti(names: readonly string[], records?: RecordsRequest): Awaitable<(Storable | undefined)[]> {
-    return this.#ask('getMulti', () => this.backend.getMulti(names, records && { records }));
+    const answer = this.#ask('getMulti', () => this.backend.getMulti(names, records && { records }));
+    return andThen(answer, (found) => {
+      if (Array.isArray(found) && found.length === names.length) return found;
+      throw new BackendUnavailableError(`The backend answered to getMulti() of ${names.length} keys with ${shown(found)}.`);
+    });
   }
 
   /** The entry; throws `CantDeserializeError` for what is none. */
@@ -166,10 +171,15 @@ export class Store {
 
   // ------------------------------------------------------------------------------------------------------------ locks
 
+  /** What a key is called in the locks of the process: proxies may have changed it on the way to the store. */
+  lockName(name: string): string {
+    return this.backend.lockName?.(name) ?? name;
+  }
+
   /** One try. `undefined`: another holds it. */
   tryAcquire(name: string, records?: RecordsRequest): Awaitable<Lease | undefined> {
     const mutex = this.backend.mutex?.(name);
-    if (!mutex) return this.#locks.tryAcquire(name);
+    if (!mutex) return this.#locks.tryAcquire(this.lockName(name));
     const run = () => mutex.acquire({ wait: false, records });
     return this.#guard ? this.#guard.call({ verb: 'acquire', run, late: abandon }) : run();
   }
@@ -177,7 +187,7 @@ export class Store {
   /** Until it is won; rejects with `signal.reason`. */
   async acquire(name: string, signal: AbortSignal, records?: RecordsRequest): Promise<Lease | undefined> {
     const mutex = this.backend.mutex?.(name);
-    if (!mutex) return this.#locks.acquire(name, { wait: true, signal });
+    if (!mutex) return this.#locks.acquire(this.lockName(name), { wait: true, signal });
     if (!this.#guard) return mutex.acquire({ wait: true, signal, records });
     // In slices, so that a store that falls silent meanwhile is noticed whatever its client does.
     for (;;) {
@@ -212,12 +222,12 @@ export class Store {
 
   isLocked(name: string): Awaitable<boolean> {
     const mutex = this.backend.mutex?.(name);
-    return mutex ? this.#ask('locked', () => mutex.locked()) : this.#locks.locked(name);
+    return mutex ? this.#ask('locked', () => mutex.locked()) : this.#locks.locked(this.lockName(name));
   }
 
   lockState(name: string): Awaitable<LockState> {
     const mutex = this.backend.mutex?.(name);
-    if (!mutex) return { held: this.#locks.locked(name) };
+    if (!mutex) return { held: this.#locks.locked(this.lockName(name)) };
     return this.#ask('locked', () => mutex.inspect?.() ?? andThen(mutex.locked(), (held) => ({ held })));
   }
 
@@ -308,6 +318,7 @@ export class Store {
   }
 
   #overrule<T>(names: readonly string[], operation: () => Awaitable<T>): Awaitable<T> {
-    return this.#fenced ? operation() : this.#locks.overrule(names, operation);
+    if (this.#fenced) return operation();
+    return this.#locks.overrule(names.map((name) => this.lockName(name)), operation);
   }
 }

@@ -1,0 +1,52 @@
+/**
+ * `npm run bench`: all cases, or those that are named (`node bench/main.mjs hit miss`). Every figure is a ratio to a baseline of the
+ * same run; nanoseconds stand beside it for scale. `--json` prints them as JSON, `--rounds=n` measures more or fewer rounds.
+ */
+import { parseArgs } from 'node:util';
+
+const CASES = ['hit', 'zipf', 'decorated', 'miss', 'crowd', 'multi', 'serialized', 'file', 'fleet', 'bytes'];
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '31' } },
+});
+const unknown = positionals.filter((name) => !CASES.includes(name));
+const rounds = Number(flags.rounds);
+if (unknown.length > 0 || !(rounds >= 1)) {
+  console.error(`Usage: node bench/main.mjs [${CASES.join('|')}]… [--json] [--rounds=n]`);
+  process.exit(2);
+}
+
+const report = [];
+for (const name of positionals.length > 0 ? positionals : CASES) {
+  const { title, law, run } = await import(`./cases/${name}.mjs`);
+  try {
+    const results = await run({ rounds });
+    const broken = law && results.find((result) => result.name === law.name && !(result.ratio <= law.most));
+    report.push({ name, title, results, ...(law ? { law, kept: !broken } : {}) });
+  } catch (error) {
+    report.push({ name, title, error: String(error?.stack ?? error) });
+  }
+  if (!flags.json) print(report.at(-1));
+}
+if (flags.json) console.log(JSON.stringify({ node: process.version, rounds, cases: report }, null, 2));
+if (report.some(({ error, kept }) => error !== undefined || kept === false)) process.exitCode = 1;
+
+function print({ title, results = [], error, law, kept }) {
+  console.log(`\n${title}`);
+  if (error) console.log(`  could not be measured: ${error}`);
+  for (const result of results) console.log(`  ${figures(result)}  ${result.name}`);
+  if (law) console.log(`  ${kept ? 'kept' : 'BROKEN'}: ${law.name} at most ${law.most} × the baseline`);
+}
+
+function figures({ ratio, spread, ns, bytes, total }) {
+  if (bytes !== undefined) return `${`+${bytes} B`.padStart(9)} ${`${total} B`.padStart(9)}`;
+  const quartiles = spread ? `${spread[0].toFixed(2)}–${spread[1].toFixed(2)}`.padStart(14) : '';
+  const time = ns === undefined ? '' : scaled(ns).padStart(11);
+  return `${ratio.toFixed(2).padStart(7)} ×${quartiles}${time}`;
+}
+
+function scaled(ns) {
+  if (ns < 10_000) return `${ns.toFixed(0)} ns`;
+  return ns < 10_000_000 ? `${(ns / 1000).toFixed(1)} µs` : `${(ns / 1e6).toFixed(1)} ms`;
+}

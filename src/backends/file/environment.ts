@@ -1,0 +1,114 @@
+/**
+ * An open LMDB file, shared by all backend objects of this thread that name it: one transaction at a time, looks that see what others have
+ * committed, wake-ups among its users. Decides when it is opened and closed, nothing of what stands in it.
+ */
+import type { Lmdb } from './engine.js';
+import type { LockFile } from './lock-file.js';
+import { Room } from './room.js';
+
+export class Environment {
+  readonly db: Lmdb;
+  readonly path: string;
+  readonly #flags: number;
+  readonly #sleepers = new Map<string, Set<() => void>>();
+  readonly #room: Room;
+  /** Takes out the entries that leave first, inside a transaction; answers with their bytes. 0: there are none. */
+  reclaim: () => number = () => 0;
+
+  readonly #lockFile: LockFile;
+
+  constructor(db: Lmdb, path: string, { sync, lockFile }: { readonly sync: boolean; readonly lockFile: LockFile }) {
+    this.db = db;
+    this.path = path;
+    this.#lockFile = lockFile;
+    this.#room = new Room(path);
+    this.#flags = sync && process.platform !== 'win32' ? SYNCHRONOUS | FLUSH_AFTER : SYNCHRONOUS;
+  }
+
+  /** The reads that follow in this turn see one state: what has been committed by now. */
+  look(): void {
+    this.db.resetReadTxn();
+  }
+
+  /** All or nothing. `run` must not wait for anything: other processes can't write meanwhile. `adding`: bytes of new entries. */
+  transaction<T>(run: () => T, adding = 0): T {
+    if (adding > 0 && !this.#room.has(adding, SPARE)) this.#makeRoom(adding);
+    try {
+      return this.#transaction(run);
+    } catch (error) {
+      if (!isFull(error) || !this.#takeOut()) throw error;
+      return this.#transaction(run);
+    }
+  }
+
+  /** From here on, entries only take the place of others. */
+  #makeRoom(bytes: number): void {
+    for (let freed = 0; freed < bytes * 2; ) {
+      const more = this.#takeOut();
+      if (more === 0) break;
+      freed += more;
+    }
+    if (!this.#room.has(bytes, LEAST)) throw new Error('the disk is full');
+  }
+
+  #takeOut(): number {
+    try {
+      return this.#transaction(() => this.reclaim());
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      return 0;
+    }
+  }
+
+  #transaction<T>(run: () => T): T {
+    let answer: { readonly value: T } | undefined;
+    // A callback that answered with a promise (as `put` does) would leave the transaction open.
+    this.db.transactionSync(() => {
+      answer = { value: run() };
+    }, this.#flags);
+    if (!answer) throw new Error('The transaction did not run.');
+    return answer.value;
+  }
+
+  /** Once, by its last user. */
+  async close(): Promise<void> {
+    try {
+      await this.#lockFile.alone(() => this.#lockFile.leave(() => this.db.env.sync()));
+      await this.db.close();
+    } finally {
+      this.#lockFile.close();
+    }
+  }
+
+  /** The answer unsubscribes. */
+  onRelease(key: string, run: () => void): () => void {
+    const sleepers = this.#sleepers.get(key) ?? new Set();
+    this.#sleepers.set(key, sleepers);
+    sleepers.add(run);
+    return () => {
+      sleepers.delete(run);
+      if (sleepers.size === 0 && this.#sleepers.get(key) === sleepers) this.#sleepers.delete(key);
+    };
+  }
+
+  /** Those of this thread who wait for the key. */
+  wake(key: string): void {
+    for (const run of [...(this.#sleepers.get(key) ?? [])]) run();
+  }
+}
+
+/** lmdb's flags of a transaction: commit before it returns; others may go on while it reaches the disk. */
+const SYNCHRONOUS = 2;
+const FLUSH_AFTER = 0x10000;
+
+/** Bytes of the disk that are left to others before entries go to make room for new ones, and below which none is written. */
+const SPARE = 4 * 2 ** 20;
+const LEAST = 2 ** 20;
+
+/** LMDB's map, the disk, its quota, or the file's permitted size. */
+function isFull(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return (
+    [-30792, 28, 27, 122].includes(Number(code)) || /MAP_FULL|No space left|File too large|quota/i.test(String(message))
+  );
+}

@@ -1,0 +1,64 @@
+/**
+ * What a file is before LMDB is let near it: LMDB maps a file into memory, and one that is cut short or none of its own can end the process.
+ * Reads the two meta pages only; changes nothing.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+/** `short`: pages at its end are missing, which may be so when they are free. `begun`: its creator died before anything stood in it. */
+export type Inspected =
+  | { readonly kind: 'missing' | 'begun' | 'whole' }
+  | { readonly kind: 'short'; readonly size: number; readonly wanted: number }
+  | { readonly kind: 'refused'; readonly why: string };
+
+const PAGE_HEADER = 24;
+const MAGIC = 0xbeefc0de;
+/** The format of lmdb 3; other programs' LMDB has 1. */
+const DATA_VERSION = 2;
+
+export function inspect(path: string): Inspected {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return { kind: 'missing' };
+    throw error;
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return refused(stat.isDirectory() ? 'it is a directory' : 'it is no ordinary file');
+    return stat.size === 0 ? { kind: 'begun' } : inspectMetas(fd, stat.size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function inspectMetas(fd: number, size: number): Inspected {
+  const first = readMeta(fd, 0);
+  if (first?.magic !== MAGIC) return refused('it is not an LMDB file');
+  if (first.version !== DATA_VERSION)
+    return refused(`it has version ${first.version} of LMDB's format, which this lmdb doesn't read`);
+  if (first.pageSize < 256 || first.pageSize > 65_536) return refused('it is damaged');
+  if (size < first.pageSize * 2) return { kind: 'begun' };
+  const second = readMeta(fd, first.pageSize);
+  if (second?.magic !== MAGIC) return refused('it is damaged');
+  const { lastPage } = second.transaction > first.transaction ? second : first;
+  const wanted = (lastPage + 1) * first.pageSize;
+  if (!Number.isSafeInteger(wanted)) return refused('it is damaged');
+  return size < wanted ? { kind: 'short', size, wanted } : { kind: 'whole' };
+}
+
+function readMeta(fd: number, page: number) {
+  const meta = Buffer.alloc(144);
+  if (readSync(fd, meta, 0, meta.length, page + PAGE_HEADER) < 136) return undefined;
+  return {
+    magic: meta.readUInt32LE(0),
+    version: meta.readUInt32LE(4),
+    pageSize: meta.readUInt32LE(24),
+    lastPage: Number(meta.readBigUInt64LE(120)),
+    transaction: Number(meta.readBigUInt64LE(128)),
+  };
+}
+
+function refused(why: string): Inspected {
+  return { kind: 'refused', why };
+}

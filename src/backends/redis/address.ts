@@ -1,0 +1,116 @@
+/** Reads addresses of servers: URLs and `host:port`. Decides nothing about what is done there. */
+import { ValidationError } from '../../errors.js';
+import { shown } from '../../shown.js';
+
+export type RedisAddress = string | { host: string; port?: number | undefined };
+
+/** A server, spelled out. Either `host` and `port` or `path` (a Unix socket). */
+export interface RedisServer {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string | undefined;
+  readonly tls: boolean;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+}
+
+const ACCEPTED = `a URL such as 'redis://user:password@host:6379/0', 'rediss://…' (TLS), 'valkey://…', 'valkeys://…' or 'unix:///path/to/socket?db=0'`;
+const SCHEMES: Readonly<Record<string, 'tcp' | 'tls' | 'unix'>> = {
+  'redis:': 'tcp',
+  'rediss:': 'tls',
+  'valkey:': 'tcp',
+  'valkeys:': 'tls',
+  'unix:': 'unix',
+};
+
+/** The server of a URL. The errors never show the URL itself: there may be a password in it. */
+export function serverFrom(option: string, url: unknown): RedisServer {
+  if (typeof url !== 'string') throw new ValidationError(`${option} must be ${ACCEPTED}, not ${shown(url)}.`);
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new ValidationError(`${option} must be ${ACCEPTED}. What was given is no URL.`, {
+      cause: withoutInput(cause),
+    });
+  }
+  const scheme = SCHEMES[parsed.protocol];
+  if (!scheme)
+    throw new ValidationError(`${option} must be ${ACCEPTED}, not one that begins with ${shown(parsed.protocol)}.`);
+  for (const name of parsed.searchParams.keys()) {
+    if (name !== 'db')
+      throw new ValidationError(
+        `${option} has a parameter ${shown(name)}; only "db" is known. For other options, make the client yourself and hand it in.`,
+      );
+  }
+  const place = scheme === 'unix' ? '' : decoded(option, parsed.pathname.replace(/^\//, ''));
+  return {
+    // An IPv6 address stands in brackets in a URL, and nowhere else.
+    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
+    port: parsed.port === '' ? 6379 : Number(parsed.port),
+    path: scheme === 'unix' ? decoded(option, parsed.pathname) : undefined,
+    tls: scheme === 'tls',
+    username: decoded(option, parsed.username) || undefined,
+    password: decoded(option, parsed.password) || undefined,
+    database: databaseOf(option, place || (parsed.searchParams.get('db') ?? '')),
+  };
+}
+
+/** `'host'`, `'host:port'`, `'[::1]:port'`, a URL, or `{ host, port }`, at least one. */
+export function addressesFrom(option: string, addresses: unknown, port: number): readonly RedisServer[] {
+  if (!Array.isArray(addresses) || addresses.length === 0) {
+    throw new ValidationError(
+      `${option} must be an array of at least one address ('host:${port}' or { host, port }), not ${shown(addresses)}.`,
+    );
+  }
+  return addresses.map((address, at) => addressFrom(`${option}[${at}]`, address, port));
+}
+
+function addressFrom(option: string, address: unknown, port: number): RedisServer {
+  if (typeof address === 'string') {
+    if (address.includes('://')) return serverFrom(option, address);
+    const [, bracketed, host = bracketed, given] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(address) ?? [];
+    if (host) return plain(host, portOf(option, given === undefined ? port : Number(given)));
+  } else if (
+    typeof address === 'object' &&
+    address !== null &&
+    'host' in address &&
+    typeof address.host === 'string' &&
+    address.host !== ''
+  ) {
+    const given = 'port' in address ? address.port : undefined;
+    return plain(address.host, portOf(option, given ?? port));
+  }
+  throw new ValidationError(`${option} must be 'host:${port}' or { host, port }, not ${shown(address)}.`);
+}
+
+function plain(host: string, port: number): RedisServer {
+  return { host, port, path: undefined, tls: false, username: undefined, password: undefined, database: 0 };
+}
+
+function portOf(option: string, port: unknown): number {
+  if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new ValidationError(`The port of ${option} must be a whole number from 1 to 65535, not ${shown(port)}.`);
+}
+
+function databaseOf(option: string, text: string): number {
+  if (text === '') return 0;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new ValidationError(`The database in ${option} must be a whole number, not ${shown(text)}.`);
+}
+
+function decoded(option: string, text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new ValidationError(`${option} is not percent-encoded as a URL must be (a "%" in a password is "%25").`, {
+      cause,
+    });
+  }
+}
+
+/** The engine's error carries the whole URL. */
+function withoutInput(cause: unknown): unknown {
+  return cause instanceof Error ? new TypeError(cause.message) : cause;
+}

@@ -1,0 +1,360 @@
+/**
+ * A Redis server as a backend: what each verb is in commands and scripts (protocol, Redis). Decides nothing about freshness; how a
+ * command is sent is `commands.ts`'s, what a script does `scripts.ts`'s.
+ */
+import type {
+  AcquireOptions,
+  BackendHost,
+  CacheBackend,
+  CacheMutex,
+  GenerationFence,
+  GenerationStore,
+  Lease,
+  ReadOptions,
+  RecordsRequest,
+  StoreMultiOptions,
+  StoreOptions,
+} from '../../api.js';
+import { systemClock } from '../../clock.js';
+import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
+import { KeptLease } from '../../lock/lease.js';
+import type { RedisSettings } from '../redis-arguments.js';
+import type { RedisClient, Word } from './client.js';
+import { Commands } from './commands.js';
+import { type Layout, serverLayout } from './layout.js';
+import { newIncarnation, RedisLocks } from './locks.js';
+import { regionRecordName, tagRecordName } from './names.js';
+import { parseRecords, parseRegion, recordNames } from './records.js';
+import { ACQUIRE, COMMIT, DELETE, INVALIDATE, INVALIDATE_TAGS, SET, VOID } from './scripts.js';
+import { WakeUps } from './wake-ups.js';
+
+/** What the protocol takes (`proto-max-bulk-len`): the server would end the connection. */
+const MOST_BYTES = 512 * 1024 * 1024;
+
+/** Until a region attaches. */
+const NO_HOST: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };
+
+/** One entry to be written. */
+interface Write {
+  readonly key: string;
+  readonly bytes: Buffer;
+  /** Milliseconds, or `''`: for ever. */
+  readonly ttl: string;
+  readonly tags: readonly string[];
+}
+
+export class RedisBackend implements CacheBackend<Uint8Array> {
+  readonly stores = 'bytes';
+  readonly remote = true;
+  readonly generations: GenerationStore;
+  readonly #settings: RedisSettings;
+  readonly #layout: Layout;
+  readonly #commands: Commands;
+  readonly #locks: RedisLocks;
+  readonly #wakeUps: WakeUps;
+  #host = NO_HOST;
+
+  constructor(settings: RedisSettings, open: () => Promise<RedisClient>, layout = serverLayout(settings.lockPrefix)) {
+    this.#settings = settings;
+    this.#layout = layout;
+    const clock = () => this.#host.clock;
+    this.#commands = new Commands({ open, timeout: settings.timeout, clock });
+    this.#wakeUps = new WakeUps({
+      open: async (events) => (await this.#commands.client()).openEar(events),
+      clock,
+      report: (error) => this.#host.report('subscribe', error),
+    });
+    const { lockTimeout, lockMaxHold, lockSleep } = settings;
+    this.#locks = new RedisLocks({
+      commands: this.#commands,
+      wakeUps: this.#wakeUps,
+      host: () => this.#host,
+      layout,
+      lockTimeout,
+      lockMaxHold,
+      lockSleep,
+    });
+    this.generations = {
+      read: (request, options) => this.#readRecords(request, options?.seed === true),
+      invalidate: (region, { hard }) => this.#invalidate(region, [], hard),
+      invalidateTags: (region, tags, { hard }) => this.#invalidate(region, tags, hard),
+    };
+  }
+
+  attach(host: BackendHost): void {
+    this.#host = host;
+  }
+
+  async ready(): Promise<void> {
+    await this.#commands.send(['PING'], '');
+  }
+
+  async close(): Promise<void> {
+    this.#wakeUps.close();
+    await this.#commands.close();
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ reads
+
+  async get(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
+    const [stored] = await this.#read([key], options?.records);
+    return stored;
+  }
+
+  async getMulti(keys: readonly string[], options?: ReadOptions): Promise<(Uint8Array | undefined)[]> {
+    const found = new Map<string, Uint8Array | undefined>();
+    const reads = this.#layout.groups(keys, itself).map(async (group) => {
+      const stored = await inParts(
+        () => this.#read(group, options?.records),
+        async () => (await allDone(group.map((key) => this.#read([key], undefined)))).flat(),
+      );
+      for (const [at, key] of group.entries()) found.set(key, stored[at]);
+    });
+    await allDone(reads);
+    return keys.map((key) => found.get(key));
+  }
+
+  /** MGET also of one: a key of another type is nothing there, an error to GET. */
+  async #read(keys: readonly string[], records: RecordsRequest | undefined): Promise<(Uint8Array | undefined)[]> {
+    const names = records ? recordNames(records) : [];
+    const replies = asArray(await this.#commands.send(['MGET', ...keys, ...names], keys[0] ?? ''));
+    if (records) records.found = parseRecords(records, replies.slice(keys.length));
+    return keys.map((_, at) => bytesOf(replies[at]));
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- writes
+
+  async set(key: string, stored: Uint8Array, { ttl, lease, generation }: StoreOptions = {}): Promise<boolean> {
+    const write = this.#write(key, stored, ttl, generation);
+    if (lease) return (await this.#commit([write], [lease], generation))[0] === true;
+    return this.#set([write], generation);
+  }
+
+  async setMulti(
+    entries: ReadonlyMap<string, Uint8Array>,
+    options: StoreMultiOptions = {},
+  ): Promise<ReadonlySet<string>> {
+    const { ttl, leases, generation } = options;
+    const writes = [...entries].map(([key, stored]) =>
+      this.#write(key, stored, typeof ttl === 'number' ? ttl : ttl?.get(key), generation),
+    );
+    const refused = new Set<string>();
+    const leased = writes.filter(({ key }) => leases?.has(key));
+    const said = writes.filter(({ key }) => !leases?.has(key));
+    const commits = this.#layout.groups(leased, keyOf).map(async (chunk) => {
+      const held = chunk.flatMap(({ key }) => leases?.get(key) ?? []);
+      const answers = await this.#commit(chunk, held, generation);
+      for (const [at, { key }] of chunk.entries()) if (!answers[at]) refused.add(key);
+    });
+    const sets = this.#layout.groups(said, keyOf).map(async (chunk) => {
+      if (!(await this.#set(chunk, generation))) for (const { key } of chunk) refused.add(key);
+    });
+    await allDone([...commits, ...sets]);
+    return refused;
+  }
+
+  #write(key: string, stored: Uint8Array, ttl: number | undefined, generation: GenerationFence | undefined): Write {
+    if (stored.length > MOST_BYTES) {
+      throw new ValueTooLargeError(`The entry "${key}" has ${stored.length} bytes; Redis takes ${MOST_BYTES}.`);
+    }
+    const bytes = Buffer.isBuffer(stored) ? stored : Buffer.from(stored.buffer, stored.byteOffset, stored.length);
+    return { key, bytes, ttl: pxOf(this.#settings.expirationTime ?? ttl), tags: generation?.tags?.get(key) ?? [] };
+  }
+
+  /** Those whose lease stands and whose generation is not cut off. */
+  async #commit(
+    writes: readonly Write[],
+    leases: readonly Lease[],
+    generation: GenerationFence | undefined,
+  ): Promise<boolean[]> {
+    const tags = tagsOf(writes);
+    const keys = [...this.#valuesAndLocks(writes.map(({ key }) => key)), ...fenceNames(generation, tags)];
+    const args: Word[] = [
+      String(writes.length),
+      generation ? '1' : '',
+      generation?.rid ?? '',
+      String(generation?.seq ?? 0),
+    ];
+    const placeOf = new Map(tags.map((tag, at) => [tag, String(at + 1)]));
+    for (const [at, { bytes, ttl, tags: own }] of writes.entries()) {
+      args.push(leases[at]?.token ?? '', bytes, ttl, String(own.length), ...own.map((tag) => placeOf.get(tag) ?? ''));
+    }
+    try {
+      const reply = asArray(await this.#commands.run(COMMIT, keys, args));
+      return writes.map((_, at) => Number(reply[at]) === 1);
+    } catch (error) {
+      const locks = writes.map(({ key }) => this.#layout.lockOf(key));
+      this.#locks.releaseBehind(
+        locks,
+        leases.map(({ token }) => token),
+      );
+      throw error;
+    } finally {
+      // Whatever came of it, nothing is left to renew or release.
+      for (const lease of leases) if (lease instanceof KeptLease) lease.settle();
+    }
+  }
+
+  /** `false`: the generation is behind, nothing was written. */
+  async #set(writes: readonly Write[], generation: GenerationFence | undefined): Promise<boolean> {
+    const plainly = async () => {
+      await allDone(
+        writes.map(({ key, bytes, ttl }) =>
+          this.#commands.send(['SET', key, bytes, ...(ttl === '' ? [] : ['PX', ttl])], key),
+        ),
+      );
+      return true;
+    };
+    if (!generation && !this.#settings.distributedLock) return plainly();
+    return inParts(
+      () => this.#setAndVoid(writes, generation),
+      async () => {
+        await this.#void(writes.map(keyOf));
+        return plainly();
+      },
+    );
+  }
+
+  async #setAndVoid(writes: readonly Write[], generation: GenerationFence | undefined): Promise<boolean> {
+    const keys = [...this.#valuesAndLocks(writes.map(({ key }) => key)), ...fenceNames(generation, tagsOf(writes))];
+    const args: Word[] = [
+      String(writes.length),
+      generation ? newIncarnation() : '',
+      generation?.rid ?? '',
+      String(generation?.seq ?? 0),
+    ];
+    for (const { bytes, ttl } of writes) args.push(bytes, ttl);
+    const reply = await this.#commands.run(SET, keys, args);
+    if (Number(reply) === 1) return true;
+    if (generation) generation.moved = parseRegion(reply);
+    return false;
+  }
+
+  delete(key: string): Promise<void> {
+    return this.deleteMulti([key]);
+  }
+
+  async deleteMulti(keys: readonly string[]): Promise<void> {
+    await allDone(this.#layout.groups(keys, itself).map((group) => this.#deleteGroup(group)));
+  }
+
+  #deleteGroup(keys: readonly string[]): Promise<unknown> {
+    const { distributedLock } = this.#settings;
+    return inParts(
+      () =>
+        distributedLock
+          ? this.#commands.run(DELETE, this.#valuesAndLocks(keys), [String(keys.length)])
+          : this.#commands.send(['DEL', ...keys], keys[0] ?? ''),
+      async () => {
+        if (distributedLock) await this.#void(keys);
+        return allDone(keys.map((key) => this.#commands.send(['DEL', key], key)));
+      },
+    );
+  }
+
+  /** Before what is said of the keys: once nobody has a lease, nobody's commit comes between. */
+  #void(keys: readonly string[]): Promise<unknown> {
+    return allDone(keys.map((key) => this.#commands.run(VOID, [this.#layout.lockOf(key)], [])));
+  }
+
+  #valuesAndLocks(keys: readonly string[]): string[] {
+    return [...keys, ...keys.map((key) => this.#layout.lockOf(key))];
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- leases
+
+  mutex(key: string): CacheMutex | undefined {
+    return this.#settings.distributedLock ? this.#locks.mutex(key) : undefined;
+  }
+
+  acquireMulti(keys: readonly string[], options?: ReadOptions): Promise<ReadonlyMap<string, Lease>> | undefined {
+    if (!this.#settings.distributedLock) return undefined;
+    return this.#acquireMulti(keys, options?.records);
+  }
+
+  async #acquireMulti(
+    keys: readonly string[],
+    records: AcquireOptions['records'],
+  ): Promise<ReadonlyMap<string, Lease>> {
+    const tried = await Promise.allSettled(
+      this.#layout.groups(keys, itself).map((group) => this.#locks.acquireMulti(group, records)),
+    );
+    const failed = tried.find((one) => one.status === 'rejected');
+    const won = tried.flatMap((one) => (one.status === 'fulfilled' ? [...one.value] : []));
+    if (!failed) return new Map(won);
+    // All or none: nobody would know of the leases that were won besides.
+    for (const [, lease] of won)
+      Promise.resolve(lease.release()).catch((error: unknown) => this.#host.report('release', error));
+    throw failed.reason;
+  }
+
+  // ------------------------------------------------------------------------------------------------------ generations
+
+  async #readRecords(request: RecordsRequest, seed: boolean): Promise<void> {
+    const names = recordNames(request);
+    if (!seed) {
+      request.found = parseRecords(request, asArray(await this.#commands.send(['MGET', ...names], names[0] ?? '')));
+      return;
+    }
+    const [read] = asArray(await this.#commands.run(ACQUIRE, names, ['0', '0', '0', newIncarnation()]));
+    request.found = parseRecords(request, asArray(read));
+  }
+
+  async #invalidate(region: string, tags: readonly string[], hard: boolean): Promise<void> {
+    const keys = [regionRecordName(region), ...tags.map((tag) => tagRecordName(region, tag))];
+    await this.#commands.run(tags.length > 0 ? INVALIDATE_TAGS : INVALIDATE, keys, [newIncarnation(), hard ? '1' : '']);
+  }
+}
+
+function fenceNames(generation: GenerationFence | undefined, tags: readonly string[]): string[] {
+  if (!generation) return [];
+  return [regionRecordName(generation.region), ...tags.map((tag) => tagRecordName(generation.region, tag))];
+}
+
+/** Each once. */
+function tagsOf(writes: readonly Write[]): string[] {
+  return [...new Set(writes.flatMap(({ tags }) => tags))];
+}
+
+/** Whole milliseconds, at least one; nothing for ever. */
+function pxOf(ttl: number | undefined): string {
+  if (ttl === undefined || ttl === Number.POSITIVE_INFINITY) return '';
+  return String(Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.ceil(ttl))));
+}
+
+const itself = (key: string): string => key;
+const keyOf = ({ key }: Write): string => key;
+
+/**
+ * A slot of a cluster that is on its way to another node takes commands of one key only: then each part is sent by itself. Nobody
+ * can acquire or commit there meanwhile, which takes two keys.
+ */
+async function inParts<T>(whole: () => Promise<T>, parts: () => Promise<T>): Promise<T> {
+  try {
+    return await whole();
+  } catch (error) {
+    if (error instanceof BackendUnavailableError && MOVING.test(error.message)) return parts();
+    throw error;
+  }
+}
+
+/** ioredis tries again for a while, and says of what it was told only the last. */
+const MOVING = /TRYAGAIN|Too many Cluster redirections/;
+
+/** All of them, also when one fails: its error is thrown once nothing is under way any more. */
+async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(calls);
+  return settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+}
+
+function bytesOf(reply: unknown): Uint8Array | undefined {
+  return Buffer.isBuffer(reply) ? reply : undefined;
+}
+
+function asArray(reply: unknown): unknown[] {
+  if (Array.isArray(reply)) return reply;
+  throw new BackendUnavailableError('The server answered with something else than a list: is it Redis?');
+}

@@ -1,0 +1,145 @@
+/**
+ * How a command is sent: the one deadline round each, errors of our own kind, and scripts by their digest. Decides when a call has
+ * failed, not what that means; a late answer is dropped.
+ */
+import type { Clock } from '../../api.js';
+import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
+import type { RedisClient, Word } from './client.js';
+import type { Script } from './scripts.js';
+
+export interface CommandsOptions {
+  /** Connects, or takes what was handed in. Called again when it has failed. */
+  readonly open: () => Promise<RedisClient>;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly clock: () => Clock;
+}
+
+export class Commands {
+  readonly #options: CommandsOptions;
+  #client: RedisClient | undefined;
+  #opening: Promise<RedisClient> | undefined;
+  #isClosed = false;
+  /** Scripts that a server has had from us: sent by their digest from then on. */
+  readonly #known = new Set<Script>();
+
+  constructor(options: CommandsOptions) {
+    this.#options = options;
+  }
+
+  /** One command; `key` routes it. */
+  send(words: readonly [string, ...Word[]], key: string): Promise<unknown> {
+    return this.#within(words[0], (isOver) => this.#connected((client) => client.send(words, key), isOver));
+  }
+
+  /** One command, unless the server has lost the script, or never had it from this process. */
+  run(script: Script, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args];
+    const key = keys[0] ?? '';
+    return this.#within(script.name, async (isOver) => {
+      const evaluate = async () => {
+        const reply = await this.#connected((client) => client.send(['EVAL', script.text, ...rest], key), isOver);
+        this.#known.add(script);
+        return reply;
+      };
+      if (!this.#known.has(script)) return evaluate();
+      try {
+        return await this.#connected((client) => client.send(['EVALSHA', script.sha, ...rest], key), isOver);
+      } catch (error) {
+        if (!isNoScript(error) || isOver()) throw error;
+        return evaluate();
+      }
+    });
+  }
+
+  /** Sent behind a call that has failed, in case the server still takes that: nobody waits for it, nobody is told. */
+  runBehind(script: Script, keys: readonly string[], args: readonly Word[]): void {
+    const client = this.#client;
+    if (!client || this.#isClosed) return;
+    // In one command: a digest that is not known would lose the order.
+    const sent = this.#within(script.name, async () =>
+      client.send(['EVAL', script.text, String(keys.length), ...keys, ...args], keys[0] ?? ''),
+    );
+    sent.catch(() => {});
+  }
+
+  /** The client, for what is no command. */
+  client(): Promise<RedisClient> {
+    return this.#open();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const client = this.#client ?? (await this.#opening?.catch(() => undefined));
+    await client?.close();
+  }
+
+  /** Sends at once, if there is a connection; else as soon as there is one, unless nobody waits any more. */
+  #connected(send: (client: RedisClient) => Promise<unknown>, isOver: () => boolean): Promise<unknown> {
+    const client = this.#client;
+    return client && !client.opening && !this.#isClosed ? send(client) : this.#connectedLater(send, isOver);
+  }
+
+  async #connectedLater(send: (client: RedisClient) => Promise<unknown>, isOver: () => boolean): Promise<unknown> {
+    const client = await this.#open();
+    await client.opening;
+    if (this.#isClosed) throw closed();
+    if (isOver()) throw new BackendTimeoutError('Too late to be sent.');
+    return send(client);
+  }
+
+  async #open(): Promise<RedisClient> {
+    if (this.#isClosed) throw closed();
+    if (this.#client) return this.#client;
+    this.#opening ??= this.#options.open();
+    try {
+      this.#client = await this.#opening;
+      return this.#client;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  #within(verb: string, work: (isOver: () => boolean) => Promise<unknown>): Promise<unknown> {
+    const { timeout } = this.#options;
+    const clock = this.#options.clock();
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const timer = clock.setTimeout(() => {
+        isOver = true;
+        reject(new BackendTimeoutError(`Redis (${this.#place}) did not answer "${verb}" within ${timeout} ms.`));
+      }, timeout);
+      const fail = (error: unknown) => {
+        clock.clearTimeout(timer);
+        reject(this.#typed(verb, error));
+      };
+      const succeed = (reply: unknown) => {
+        clock.clearTimeout(timer);
+        resolve(reply);
+      };
+      try {
+        work(() => isOver).then(succeed, fail);
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+
+  #typed(verb: string, cause: unknown): DogpileCacheError {
+    if (cause instanceof DogpileCacheError) return cause;
+    const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+    return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}`, { cause });
+  }
+
+  get #place(): string {
+    return this.#client?.place ?? 'not connected yet';
+  }
+}
+
+function closed(): RegionClosedError {
+  return new RegionClosedError('This backend is closed.');
+}
+
+function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}

@@ -1,0 +1,234 @@
+/** The packages `ioredis` and `iovalkey`: their client and cluster, and clients made of an address. */
+import type { ClusterTarget, SentinelTarget } from '../redis-arguments.js';
+import type { RedisServer } from './address.js';
+import {
+  CONNECT_TIMEOUT,
+  type EarEvents,
+  FirstConnection,
+  placesOf,
+  type RedisClient,
+  type RedisEar,
+  reconnectDelay,
+  SILENCE_TIMEOUT,
+  type Word,
+} from './client.js';
+import { lockOfChannel, WAKE, wakeChannel } from './names.js';
+
+/** The slice of ioredis that is used here. */
+interface IoLike {
+  callBuffer(command: string, ...args: Word[]): Promise<unknown>;
+  readonly options?: { readonly keyPrefix?: string | undefined };
+  readonly status?: string;
+  readonly stream?: { unref?(): void } | undefined;
+  on(event: string, run: (...args: unknown[]) => void): unknown;
+  off(event: string, run: (...args: unknown[]) => void): unknown;
+  readonly isCluster?: boolean;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  duplicate(overrides?: object): IoLike;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+}
+
+/** The slice of the module. */
+export interface IoModule {
+  Redis: new (options: object) => IoLike;
+  Cluster: new (nodes: { host: string; port: number }[], options: object) => IoLike;
+}
+
+function ioOptions({ username, password, database }: Pick<RedisServer, 'username' | 'password' | 'database'>) {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    db: database,
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT,
+    socketTimeout: SILENCE_TIMEOUT,
+    retryStrategy: reconnectDelay,
+    // Nothing is kept for later: a command that outlives its caller would take effect behind his back.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    // A primary that has become a replica: its name may lead to the new primary by now.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  };
+}
+
+export class IoClient implements RedisClient {
+  readonly place: string;
+  readonly #client: IoLike;
+  /** Of a client that we made. */
+  readonly #first: FirstConnection | undefined;
+
+  private constructor(client: IoLike, place: string, first?: FirstConnection) {
+    this.#client = client;
+    this.place = place;
+    this.#first = first;
+  }
+
+  /** One that was handed in: its shape vouches for its members. */
+  static handedIn(client: object): IoClient {
+    return new IoClient(client as IoLike, 'the client handed in');
+  }
+
+  static made(module: IoModule, server: RedisServer): IoClient {
+    const { host, port, path, tls } = server;
+    const place = path === undefined ? { host, port, ...(tls ? { tls: {} } : {}) } : { path };
+    return IoClient.#made(
+      new module.Redis({ ...place, ...ioOptions(server), enableAutoPipelining: true }),
+      path ?? `${host}:${port}`,
+    );
+  }
+
+  static madeOfSentinels(module: IoModule, { sentinels, serviceName, server }: SentinelTarget): IoClient {
+    const options = {
+      name: serviceName,
+      sentinels: sentinels.map(({ host, port }) => ({ host, port })),
+      sentinelRetryStrategy: reconnectDelay,
+      sentinelReconnectStrategy: reconnectDelay,
+      // A primary that hangs is left as soon as the sentinels name another.
+      failoverDetector: true,
+      ...ioOptions(server),
+      enableAutoPipelining: true,
+    };
+    return IoClient.#made(new module.Redis(options), `the primary of "${serviceName}"`);
+  }
+
+  static madeOfCluster(module: IoModule, { nodes, server }: ClusterTarget): IoClient {
+    const { lazyConnect, enableOfflineQueue, retryStrategy, ...redisOptions } = ioOptions({
+      ...server,
+      database: 0,
+    });
+    const client = new module.Cluster(
+      nodes.map(({ host, port }) => ({ host, port })),
+      {
+        lazyConnect,
+        enableOfflineQueue,
+        clusterRetryStrategy: retryStrategy,
+        slotsRefreshTimeout: CONNECT_TIMEOUT,
+        redisOptions: { ...redisOptions, ...(server.tls ? { tls: {} } : {}) },
+      },
+    );
+    return IoClient.#made(client, `the cluster at ${placesOf(nodes)}`);
+  }
+
+  static #made(client: IoLike, place: string): IoClient {
+    const first = new FirstConnection();
+    client.on('ready', () => first.stands());
+    client.on('error', (error) => first.failed(error));
+    client.connect().catch((error: unknown) => first.failed(error));
+    return new IoClient(client, place, first);
+  }
+
+  get opening(): Promise<void> | undefined {
+    return this.#first?.opening;
+  }
+
+  send(words: readonly [string, ...Word[]]): Promise<unknown> {
+    const sent = this.#call(words);
+    const first = this.#first;
+    if (!first) return sent;
+    return sent.catch((error: unknown) => {
+      // "Stream isn't writeable" says less than what took the connection away.
+      throw (this.#client.status !== 'ready' && first.trouble) || error;
+    });
+  }
+
+  /** By the command's own method: `callBuffer` loses the command's name where `enableAutoPipelining` is set. */
+  #call([command, ...rest]: readonly [string, ...Word[]]): Promise<unknown> {
+    const client = this.#client;
+    const method: unknown = Reflect.get(client, `${command.toLowerCase()}Buffer`);
+    return typeof method === 'function' ? Reflect.apply(method, client, rest) : client.callBuffer(command, ...rest);
+  }
+
+  async openEar(events: EarEvents): Promise<RedisEar | undefined> {
+    // A cluster has a connection of its own for this.
+    if (this.#client.isCluster) return new IoClusterEar(this.#client, events);
+    const listening = this.#client.duplicate({
+      lazyConnect: true,
+      // Done here instead, so that it is known when it is done.
+      autoResubscribe: false,
+      enableOfflineQueue: true,
+      maxRetriesPerRequest: null,
+      socketTimeout: undefined,
+      retryStrategy: reconnectDelay,
+    });
+    return new IoEar(listening, this.#client.options?.keyPrefix ?? '', events);
+  }
+
+  async close(): Promise<void> {
+    if (this.#first) this.#client.disconnect();
+  }
+}
+
+class IoEar implements RedisEar {
+  readonly #client: IoLike;
+  /** ioredis puts it before keys, also those of scripts, whose locks name the channels; never before channels. */
+  readonly #prefix: string;
+  /** Channels asked for. Written by `subscribe` and `unsubscribe`. */
+  readonly #channels = new Set<string>();
+
+  constructor(client: IoLike, prefix: string, events: EarEvents) {
+    this.#client = client;
+    this.#prefix = prefix;
+    client.on('error', (error) => events.failed(error));
+    client.on('message', (channel) => events.heard(lockOfChannel(String(channel)).slice(prefix.length)));
+    // It serves waiters only: it keeps no process alive.
+    client.on('connect', () => client.stream?.unref?.());
+    client.on('ready', () => {
+      const subscribed = this.#channels.size > 0 ? client.subscribe(...this.#channels) : Promise.resolve();
+      subscribed.then(
+        () => events.connected(),
+        (error: unknown) => events.failed(error),
+      );
+    });
+    // It goes on trying by itself; what keeps it from connecting is told to the listener.
+    client.connect().catch(() => {});
+  }
+
+  subscribe(lock: string): Promise<unknown> {
+    const channel = wakeChannel(this.#prefix + lock);
+    this.#channels.add(channel);
+    return this.#client.subscribe(channel);
+  }
+
+  unsubscribe(lock: string): Promise<unknown> {
+    const channel = wakeChannel(this.#prefix + lock);
+    this.#channels.delete(channel);
+    return this.#client.unsubscribe(channel);
+  }
+
+  close(): void {
+    this.#client.disconnect();
+  }
+}
+
+/** Of a cluster, which sees to its subscriptions itself when a node is lost. */
+class IoClusterEar implements RedisEar {
+  readonly #client: IoLike;
+  readonly #hear: (channel: unknown) => void;
+  readonly #moved: () => void;
+
+  constructor(client: IoLike, events: EarEvents) {
+    this.#client = client;
+    this.#hear = (channel) => {
+      if (String(channel).startsWith(WAKE)) events.heard(lockOfChannel(String(channel)));
+    };
+    this.#moved = () => events.connected();
+    client.on('message', this.#hear);
+    client.on('+subscriber', this.#moved);
+  }
+
+  subscribe(lock: string): Promise<unknown> {
+    return this.#client.subscribe(wakeChannel(lock));
+  }
+
+  unsubscribe(lock: string): Promise<unknown> {
+    return this.#client.unsubscribe(wakeChannel(lock));
+  }
+
+  close(): void {
+    this.#client.off('message', this.#hear);
+    this.#client.off('+subscriber', this.#moved);
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * Leases kept in Redis: `_lock<key>` with a TTL, won and read in one step, renewed, released and waited for. Other programs' locks
+ * under these names are respected and never touched. Committing is the store's.
+ */
+import { randomBytes } from 'node:crypto';
+import type { AcquireOptions, BackendHost, CacheMutex, Lease, RecordsRequest } from '../../api.js';
+import { LockTimeoutError } from '../../errors.js';
+import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
+import type { Commands } from './commands.js';
+import { ForeignLocks } from './foreign-locks.js';
+import { gathered } from './gathered.js';
+import type { Layout } from './layout.js';
+import { regionRecordName } from './names.js';
+import { parseRecords, recordNames } from './records.js';
+import { ACQUIRE, RELEASE, RENEW } from './scripts.js';
+import type { WakeUps } from './wake-ups.js';
+
+export interface LocksOptions {
+  readonly commands: Commands;
+  readonly wakeUps: WakeUps;
+  readonly host: () => BackendHost;
+  readonly layout: Layout;
+  /** Milliseconds. */
+  readonly lockTimeout: number;
+  readonly lockMaxHold: number;
+  readonly lockSleep: number;
+}
+
+/** What one try found out about one key. */
+type Tried =
+  | { readonly is: 'won'; readonly stored: Uint8Array | undefined }
+  | { readonly is: 'held'; readonly by: string; readonly hasTtl: boolean };
+
+/** A lease as its renewal and release know it. */
+interface Held {
+  readonly lock: string;
+  readonly token: string;
+  /** The region whose generation it bears. */
+  readonly region: string | undefined;
+}
+
+export class RedisLocks {
+  readonly #options: LocksOptions;
+  readonly #foreign: ForeignLocks;
+  /** Leases of one creation come due together. */
+  readonly #renew: (held: Held) => Promise<boolean>;
+  readonly #release: (held: Held) => Promise<undefined>;
+
+  constructor(options: LocksOptions) {
+    this.#options = options;
+    this.#foreign = new ForeignLocks(options.lockMaxHold);
+    const groups = (held: readonly Held[]) => options.layout.groups(held, ({ lock }) => lock);
+    // Leases of one creation come due together.
+    this.#renew = gathered({
+      until: 'turn',
+      groups: (held) => byRegion(held).flatMap(groups),
+      call: (held) => this.#renewAll(held),
+    });
+    this.#release = gathered({ until: 'tick', groups, call: (held) => this.#releaseAll(held) });
+  }
+
+  #lockOf(key: string): string {
+    return this.#options.layout.lockOf(key);
+  }
+
+  mutex(key: string): CacheMutex {
+    return {
+      acquire: (options) => this.#acquire(key, options),
+      locked: async () => (await this.#options.commands.send(['EXISTS', this.#lockOf(key)], this.#lockOf(key))) === 1,
+    };
+  }
+
+  async acquireMulti(
+    keys: readonly string[],
+    records: RecordsRequest | undefined,
+  ): Promise<ReadonlyMap<string, Lease>> {
+    const token = newToken();
+    const tried = await this.#try(keys, token, records);
+    const leases = new Map<string, Lease>();
+    for (const [at, key] of keys.entries()) {
+      const one = tried[at];
+      if (one?.is === 'won') leases.set(key, this.#lease(key, token, one.stored, records));
+    }
+    return leases;
+  }
+
+  async #acquire(key: string, { wait = true, signal, records }: AcquireOptions = {}): Promise<Lease | undefined> {
+    const { wakeUps, lockSleep, host } = this.#options;
+    const { clock, random } = host();
+    const lock = this.#lockOf(key);
+    // One for all tries: a request that was answered too late has won all the same, and wins again.
+    const token = newToken();
+    const watch = wakeUps.watch(lock);
+    try {
+      const attempt = async () => {
+        const [tried] = await this.#try([key], token, records);
+        if (tried?.is === 'won') {
+          this.#foreign.forget(lock);
+          return this.#lease(key, token, tried.stored, records);
+        }
+        if (wait === false || !tried) return undefined;
+        watch.open();
+        if (this.#foreign.isStuck(lock, tried, clock.now())) throw stuck(lock, this.#options.lockMaxHold);
+        return undefined;
+      };
+      const lease = await waitUntil(attempt, {
+        wait,
+        signal,
+        poll: lockSleep,
+        cap: Math.max(1000, lockSleep),
+        clock,
+        random,
+        wake: watch.wake,
+      });
+      if (lease && signal?.aborted) {
+        lease.release().catch((error: unknown) => host().report('release', error, key));
+        throw signal.reason;
+      }
+      return lease;
+    } finally {
+      watch.end();
+    }
+  }
+
+  async #try(keys: readonly string[], token: string, records: RecordsRequest | undefined): Promise<readonly Tried[]> {
+    const { commands, lockTimeout } = this.#options;
+    const locks = keys.map((key) => this.#lockOf(key));
+    const names = records ? recordNames(records) : [];
+    const args = [String(keys.length), token, String(Math.ceil(lockTimeout)), records ? newIncarnation() : ''];
+    let reply: unknown;
+    try {
+      reply = await commands.run(ACQUIRE, [...keys, ...locks, ...names], args);
+    } catch (error) {
+      // It may yet be won, by nobody.
+      this.releaseBehind(
+        locks,
+        locks.map(() => token),
+      );
+      throw error;
+    }
+    const [read, ...answers] = reply as [unknown[], ...unknown[]];
+    if (records) records.found = parseRecords(records, read);
+    return keys.map((_, at) => triedFrom(answers[3 * at], answers[3 * at + 1], answers[3 * at + 2]));
+  }
+
+  #lease(key: string, token: string, stored: Uint8Array | undefined, records: RecordsRequest | undefined): KeptLease {
+    const { lockTimeout, lockMaxHold, host } = this.#options;
+    const held: Held = { lock: this.#lockOf(key), token, region: records?.region };
+    return new KeptLease({
+      token,
+      stored,
+      timeout: lockTimeout,
+      maxHold: lockMaxHold,
+      clock: host().clock,
+      renew: () => this.#renew(held),
+      release: () => this.#release(held),
+      report: (verb, error) => host().report(verb, error, key),
+    });
+  }
+
+  /** Of one region. */
+  async #renewAll(held: readonly Held[]): Promise<boolean[]> {
+    const { commands, lockTimeout } = this.#options;
+    const region = held[0]?.region;
+    const keys = held.map(({ lock }) => lock);
+    if (region !== undefined) keys.push(regionRecordName(region));
+    const args = [String(held.length), String(Math.ceil(lockTimeout)), ...held.map(({ token }) => token)];
+    const reply = (await commands.run(RENEW, keys, args)) as unknown[];
+    return held.map((_, at) => Number(reply[at]) === 1);
+  }
+
+  async #releaseAll(held: readonly Held[]): Promise<undefined[]> {
+    const locks = held.map(({ lock }) => lock);
+    await this.#options.commands.run(
+      RELEASE,
+      locks,
+      held.map(({ token }) => token),
+    );
+    return held.map(() => undefined);
+  }
+
+  /** After an acquire or a commit that failed: whatever the server makes of that, it ends by this. */
+  releaseBehind(locks: readonly string[], tokens: readonly string[]): void {
+    this.#options.commands.runBehind(RELEASE, locks, tokens);
+  }
+}
+
+/** 128 random bits, for a record that may have to be seeded: drawn anew each time. */
+export function newIncarnation(): string {
+  return randomBytes(16).toString('hex');
+}
+
+function byRegion(held: readonly Held[]): Held[][] {
+  return [...new Set(held.map(({ region }) => region))].map((region) => held.filter((one) => one.region === region));
+}
+
+function triedFrom(won: unknown, second: unknown, third: unknown): Tried {
+  if (Number(won) === 1) return { is: 'won', stored: Buffer.isBuffer(second) ? second : undefined };
+  return { is: 'held', by: String(third), hasTtl: Number(second) >= 0 };
+}
+
+function stuck(lock: string, maxHold: number): LockTimeoutError {
+  return new LockTimeoutError(
+    `The lock "${lock}" belongs to another program, has no TTL, and has not changed for ${maxHold} ms: whoever held it is gone. Delete it, or give that program's locks a timeout.`,
+  );
+}

@@ -1,0 +1,235 @@
+/** The package `redis` (node-redis): its client, pool, cluster and sentinel, told apart by shape, and clients made of an address. */
+import { systemClock } from '../../clock.js';
+import { BackendUnavailableError } from '../../errors.js';
+import type { ClusterTarget, SentinelTarget } from '../redis-arguments.js';
+import type { RedisServer } from './address.js';
+import {
+  CONNECT_TIMEOUT,
+  type EarEvents,
+  FirstConnection,
+  placesOf,
+  type RedisClient,
+  type RedisEar,
+  reconnectDelay,
+  SILENCE_TIMEOUT,
+  type Word,
+} from './client.js';
+import { lockOfChannel, wakeChannel } from './names.js';
+
+/** Blob strings as Buffers (the type has the byte `$`); no timer of node-redis, the deadline is ours. */
+const OPTIONS = { typeMapping: { 36: Buffer }, timeout: 0 };
+const OPTIONS_4 = { returnBuffers: true };
+
+export type NodeShape = 'node' | 'node-cluster' | 'node-sentinel' | 'node4';
+
+/** The slice of node-redis that is used here. */
+interface NodeLike {
+  sendCommand(...args: unknown[]): Promise<unknown>;
+  readonly isOpen?: boolean;
+  readonly isReady?: boolean;
+  on(event: string, run: (...args: unknown[]) => void): unknown;
+  off(event: string, run: (...args: unknown[]) => void): unknown;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+  unref?(): void;
+  duplicate?(overrides?: object): NodeLike;
+  /** Of a pool. */
+  execute?<T>(run: (client: NodeLike) => T): Promise<Awaited<T>>;
+  subscribe(channel: string, listener: (message: string, channel: string) => void): Promise<void>;
+  unsubscribe(channel: string, listener: (message: string, channel: string) => void): Promise<void>;
+}
+
+/** The slice of the module. */
+export interface NodeModule {
+  createClient(options: object): NodeLike;
+  createSentinel(options: object): NodeLike;
+  createCluster(options: object): NodeLike;
+}
+
+const SOCKET = { connectTimeout: CONNECT_TIMEOUT, socketTimeout: SILENCE_TIMEOUT, reconnectStrategy: reconnectDelay };
+
+const PATIENT = {
+  // Keeps an idle connection from being taken for a dead one, and finds out a dead one.
+  pingInterval: SILENCE_TIMEOUT / 3,
+  maintNotifications: 'disabled',
+};
+
+function nodeOptions({
+  username,
+  password,
+  database,
+}: Pick<RedisServer, 'username' | 'password' | 'database'>): object {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    database,
+    ...PATIENT,
+    // A command that outlives its caller would take effect behind his back.
+    disableOfflineQueue: true,
+  };
+}
+
+export class NodeClient implements RedisClient {
+  readonly place: string;
+  readonly #client: NodeLike;
+  readonly #shape: NodeShape;
+  /** Of a client that we made. */
+  readonly #first: FirstConnection | undefined;
+
+  private constructor(client: NodeLike, shape: NodeShape, place: string, first?: FirstConnection) {
+    this.#client = client;
+    this.#shape = shape;
+    this.place = place;
+    this.#first = first;
+  }
+
+  /** One that was handed in: its shape vouches for its members. */
+  static handedIn(client: object, shape: NodeShape): NodeClient {
+    return new NodeClient(client as NodeLike, shape, 'the client handed in');
+  }
+
+  static made(module: NodeModule, server: RedisServer): NodeClient {
+    const { host, port, path, tls } = server;
+    const first = new FirstConnection();
+    const client = module.createClient({
+      ...nodeOptions(server),
+      socket: { ...(path === undefined ? { host, port, ...(tls ? { tls } : {}) } : { path }), ...SOCKET },
+      commandOptions: { timeout: 0 },
+    });
+    client.on('ready', () => first.stands());
+    client.on('error', (error) => first.failed(error));
+    // It goes on trying by itself; what kept it from connecting was told to the listener.
+    client.connect().catch((error: unknown) => first.failed(error));
+    return new NodeClient(client, 'node', path ?? `${host}:${port}`, first);
+  }
+
+  static madeOfSentinels(module: NodeModule, { sentinels, serviceName, server }: SentinelTarget): NodeClient {
+    const first = new FirstConnection();
+    const client = module.createSentinel({
+      name: serviceName,
+      sentinelRootNodes: sentinels.map(({ host, port }) => ({ host, port })),
+      sentinelClientOptions: { ...PATIENT, socket: SOCKET },
+      nodeClientOptions: { ...nodeOptions(server), socket: SOCKET },
+      commandOptions: { timeout: 0 },
+    });
+    return NodeClient.#persistent(client, 'node-sentinel', `the primary of "${serviceName}"`, first);
+  }
+
+  static madeOfCluster(module: NodeModule, { nodes, server }: ClusterTarget): NodeClient {
+    const first = new FirstConnection();
+    const client = module.createCluster({
+      rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port } })),
+      defaults: {
+        ...nodeOptions({ ...server, database: 0 }),
+        socket: { ...SOCKET, ...(server.tls ? { tls: true } : {}) },
+      },
+      commandOptions: { timeout: 0 },
+    });
+    return NodeClient.#persistent(client, 'node-cluster', `the cluster at ${placesOf(nodes)}`, first);
+  }
+
+  /** Sentinels and clusters give up when they know nobody to talk to. */
+  static #persistent(client: NodeLike, shape: NodeShape, place: string, first: FirstConnection): NodeClient {
+    client.on('error', (error) => first.failed(error));
+    const connect = () => {
+      client.connect().then(
+        () => first.stands(),
+        (error: unknown) => {
+          first.failed(error);
+          if (!first.isClosed) systemClock.setTimeout(connect, reconnectDelay(10));
+        },
+      );
+    };
+    connect();
+    return new NodeClient(client, shape, place, first);
+  }
+
+  get opening(): Promise<void> | undefined {
+    return this.#first?.opening;
+  }
+
+  send(words: readonly [string, ...Word[]], key: string): Promise<unknown> {
+    const client = this.#client;
+    switch (this.#shape) {
+      case 'node-cluster':
+        return client.sendCommand(key, false, words, OPTIONS);
+      case 'node-sentinel':
+        return client.sendCommand(false, words, OPTIONS);
+      case 'node4':
+        return client.sendCommand(words, OPTIONS_4);
+      case 'node':
+        if (client.isOpen === false && !this.#first) throw notConnected();
+        return client.sendCommand(words, OPTIONS).catch((error: unknown) => {
+          // "The client is offline" says less than what took it offline.
+          throw (client.isReady === false && this.#first?.trouble) || error;
+        });
+    }
+  }
+
+  async openEar(events: EarEvents): Promise<RedisEar | undefined> {
+    if (this.#shape === 'node-cluster' || this.#shape === 'node-sentinel')
+      return new NodeEar(this.#client, events, false);
+    const listening = await this.#duplicate();
+    if (!listening) return undefined;
+    listening.on('error', (error) => events.failed(error));
+    // node-redis has subscribed again to everything by the time it is ready.
+    listening.on('ready', () => events.connected());
+    // It serves waiters only: it keeps no process alive.
+    listening.unref?.();
+    listening.connect().catch((error: unknown) => events.failed(error));
+    return new NodeEar(listening, events, true);
+  }
+
+  /** A pool has no `duplicate`, its clients have. */
+  async #duplicate(): Promise<NodeLike | undefined> {
+    const client = this.#client;
+    const waits = { disableOfflineQueue: false };
+    if (client.duplicate) return client.duplicate(waits);
+    return client.execute?.((one) => one.duplicate?.(waits));
+  }
+
+  async close(): Promise<void> {
+    if (!this.#first) return;
+    this.#first.isClosed = true;
+    end(this.#client);
+  }
+}
+
+class NodeEar implements RedisEar {
+  readonly #client: NodeLike;
+  /** Ours to end. */
+  readonly #isOwn: boolean;
+  readonly #hear: (message: string, channel: string) => void;
+  /** A sentinel's primary has moved, and its subscriptions with it. */
+  readonly #moved: () => void;
+
+  constructor(client: NodeLike, events: EarEvents, isOwn: boolean) {
+    this.#client = client;
+    this.#isOwn = isOwn;
+    this.#hear = (_, channel) => events.heard(lockOfChannel(channel));
+    this.#moved = () => events.connected();
+    if (!isOwn) client.on('topology-change', this.#moved);
+  }
+
+  subscribe(lock: string): Promise<void> {
+    return this.#client.subscribe(wakeChannel(lock), this.#hear);
+  }
+
+  unsubscribe(lock: string): Promise<void> {
+    return this.#client.unsubscribe(wakeChannel(lock), this.#hear);
+  }
+
+  close(): void {
+    if (this.#isOwn) end(this.#client);
+    else this.#client.off('topology-change', this.#moved);
+  }
+}
+
+function end(client: NodeLike): void {
+  // It may have been closed already.
+  (async () => client.destroy())().catch(() => {});
+}
+
+function notConnected(): BackendUnavailableError {
+  return new BackendUnavailableError('The client handed in is not connected. Call `await client.connect()` first.');
+}

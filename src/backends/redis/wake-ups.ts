@@ -1,0 +1,149 @@
+/**
+ * Wake-ups of those who wait for a lock: one listening connection, made when somebody first waits, and who wants to be woken by what.
+ * A wake-up may come for nothing and may be missed; waiters look for themselves, and poll besides.
+ */
+import type { Clock } from '../../api.js';
+import type { EarEvents, RedisEar } from './client.js';
+
+export interface WakeUpsOptions {
+  readonly open: (events: EarEvents) => Promise<RedisEar | undefined>;
+  readonly clock: () => Clock;
+  /** Once per outage. */
+  readonly report: (error: unknown) => void;
+}
+
+/** How long a lock that nobody waits for any more stays subscribed to: the next to wait for it is often near. */
+const LINGER = 1000;
+
+/** One lock that is waited for. */
+interface Watched {
+  /** Who may touch it: `watch` and `end`. */
+  watchers: number;
+  readonly listeners: Set<() => void>;
+  /** There once it was asked for; `true` when it is subscribed to. */
+  subscription: Promise<boolean> | undefined;
+  isOn: boolean;
+  linger: unknown;
+}
+
+export interface Watch {
+  /** Calls back at each wake-up; the answer ends that. */
+  wake(run: () => void): () => void;
+  /** Sees to it that wake-ups come in. Wakes once they do: one may have been missed before. */
+  open(): void;
+  end(): void;
+}
+
+export class WakeUps {
+  readonly #options: WakeUpsOptions;
+  readonly #watched = new Map<string, Watched>();
+  #ear: Promise<RedisEar | undefined> | undefined;
+  #isTroubled = false;
+  #isClosed = false;
+
+  constructor(options: WakeUpsOptions) {
+    this.#options = options;
+  }
+
+  watch(lock: string): Watch {
+    const watched = this.#watched.get(lock) ?? {
+      watchers: 0,
+      listeners: new Set(),
+      subscription: undefined,
+      isOn: false,
+      linger: undefined,
+    };
+    this.#watched.set(lock, watched);
+    watched.watchers += 1;
+    return {
+      wake: (run) => {
+        watched.listeners.add(run);
+        return () => watched.listeners.delete(run);
+      },
+      open: () => {
+        watched.subscription ??= this.#subscribe(lock, watched);
+      },
+      end: () => {
+        watched.watchers -= 1;
+        if (watched.watchers === 0) this.#leave(lock, watched);
+      },
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const { linger } of this.#watched.values()) this.#options.clock().clearTimeout(linger);
+    this.#watched.clear();
+    this.#ear?.then((ear) => ear?.close()).catch(() => {});
+  }
+
+  /** Answers with whether it is subscribed to; if not, the next to wait asks again. */
+  async #subscribe(lock: string, watched: Watched): Promise<boolean> {
+    try {
+      const ear = await this.#openEar();
+      if (!ear) return false;
+      await ear.subscribe(lock);
+      watched.isOn = true;
+      wakeAll(watched);
+      return true;
+    } catch (error) {
+      watched.subscription = undefined;
+      this.#failed(error);
+      return false;
+    }
+  }
+
+  #openEar(): Promise<RedisEar | undefined> {
+    this.#ear ??= this.#options.open({
+      heard: (lock) => {
+        const watched = this.#watched.get(lock);
+        if (watched) wakeAll(watched);
+      },
+      connected: () => {
+        this.#isTroubled = false;
+        for (const watched of this.#watched.values()) if (watched.isOn) wakeAll(watched);
+      },
+      failed: (error) => this.#failed(error),
+    });
+    const ear = this.#ear;
+    ear.catch(() => {
+      if (this.#ear === ear) this.#ear = undefined;
+    });
+    return ear;
+  }
+
+  #leave(lock: string, watched: Watched): void {
+    const clock = this.#options.clock();
+    clock.clearTimeout(watched.linger);
+    if (!watched.subscription) this.#forget(lock, watched);
+    else watched.linger = clock.setTimeout(() => this.#end(lock, watched), LINGER);
+  }
+
+  #end(lock: string, watched: Watched): void {
+    if (watched.watchers > 0) return;
+    this.#forget(lock, watched);
+    this.#unsubscribe(lock, watched).catch((error: unknown) => this.#failed(error));
+  }
+
+  #forget(lock: string, watched: Watched): void {
+    if (this.#watched.get(lock) === watched) this.#watched.delete(lock);
+  }
+
+  async #unsubscribe(lock: string, watched: Watched): Promise<void> {
+    if (!(await watched.subscription)) return;
+    // Somebody waits for it again, with a subscription of his own.
+    if (this.#watched.has(lock)) return;
+    const ear = await this.#ear;
+    await ear?.unsubscribe(lock);
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isTroubled || this.#isClosed) return;
+    this.#isTroubled = true;
+    this.#options.report(error);
+  }
+}
+
+function wakeAll({ listeners }: Watched): void {
+  for (const run of [...listeners]) run();
+}

@@ -1,0 +1,22 @@
+/**
+ * Time limits of locks and leases: of any length, and never by comparing times of day, which jump. Decides nothing about what
+ * happens when one has passed.
+ */
+import type { Clock } from '../api.js';
+
+/** Node fires a timer that is longer than this at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Runs once after so many milliseconds, never after `Infinity`. The answer stops it. */
+export function after(clock: Clock, ms: number, run: () => void): () => void {
+  if (ms === Number.POSITIVE_INFINITY) return nothing;
+  let handle: unknown;
+  const start = (left: number) => {
+    const step = Math.min(left, LONGEST_TIMER);
+    handle = clock.setTimeout(() => (left > step ? start(left - step) : run()), step);
+  };
+  start(ms);
+  return () => clock.clearTimeout(handle);
+}
+
+function nothing(): void {}

@@ -1,0 +1,227 @@
+/**
+ * A simulation: several processes with real regions, one store, a network between them and everything that goes wrong, drawn from one
+ * seed. Decides what there is and what goes wrong when; what is a violation is `watch.ts`.
+ */
+import { makeRegion } from '../../region/region.js';
+import { Chance } from './chance.js';
+import { Client, Database } from './clients.js';
+import { FencedModel, type FencedModelOptions } from './fenced-model.js';
+import type { StoreReply, StoreRequest } from './fenced-store.js';
+import type { StoreModel } from './model.js';
+import { type Faults, Network } from './network.js';
+import { SimulatedProcess } from './process.js';
+import { Scheduler } from './scheduler.js';
+import { type SimulatedValue, Watch, type WatchedRegion } from './watch.js';
+
+export interface SimulationOptions {
+  /** The same seed is the same run. */
+  readonly seed: number;
+  /** Default: 2 to 4, drawn. */
+  readonly processes?: number | undefined;
+  /** Calls of each client, of which each process has one to three. Default 10. */
+  readonly calls?: number | undefined;
+  /** `false`: nothing goes wrong but delays. Default `true`. */
+  readonly faults?: boolean | undefined;
+  /** Store and client, where they are not to be the sound ones. */
+  readonly store?: Pick<FencedModelOptions, 'store' | 'connect'> | undefined;
+  /** Whether the store keeps generations. Default: drawn. */
+  readonly generations?: boolean | undefined;
+  /** Whether a trace is kept. Default `false`. */
+  readonly trace?: boolean | undefined;
+}
+
+export interface SimulationReport {
+  readonly seed: number;
+  readonly steps: number;
+  readonly calls: number;
+  readonly creations: number;
+  /** What was promised and did not hold. */
+  readonly violations: readonly string[];
+  readonly trace: readonly string[];
+}
+
+const LOCK_TIMEOUT = 1000;
+const LOCK_MAX_HOLD = 4000;
+const DEADLINE = 300;
+const COOLDOWN = 500;
+const SKEW = 2000;
+/** By then everything has come to rest, or never will. */
+const PATIENCE = 120_000;
+const MOST_STEPS = 40_000;
+
+const QUIET: Faults = { lose: 0, repeat: 0, slow: 0.05, delay: 20, slowDelay: 90 };
+
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  const chance = new Chance(options.seed);
+  const keepsGenerations = options.generations ?? chance.hits(0.5);
+  const model = new FencedModel({
+    lockTimeout: LOCK_TIMEOUT,
+    lockMaxHold: LOCK_MAX_HOLD,
+    lockSleep: 50,
+    keepsGenerations,
+    ...options.store,
+  });
+  return new Simulation(model, chance, options, keepsGenerations).run();
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #chance: Chance;
+  readonly #model: StoreModel<StoreRequest, StoreReply>;
+  readonly #scheduler: Scheduler;
+  readonly #network: Network<StoreRequest, StoreReply>;
+  readonly #watch: Watch<StoreRequest, StoreReply>;
+  readonly #database = new Database();
+  readonly #processes: SimulatedProcess[] = [];
+  readonly #keys: readonly string[];
+  readonly #keepsGenerations: boolean;
+  /** Deadlines are the region's, not the client's. */
+  readonly #isGuarded: boolean;
+  readonly #faulty: boolean;
+  /** Clients that have not made all their calls. */
+  readonly #busy = new Map<SimulatedProcess, number>();
+  /** Regions that have nothing left to do but to come to rest. */
+  readonly #resting = new Set<WatchedRegion>();
+
+  constructor(model: StoreModel<StoreRequest, StoreReply>, chance: Chance, options: SimulationOptions, keepsGenerations: boolean) {
+    this.#options = options;
+    this.#chance = chance;
+    this.#model = model;
+    this.#keepsGenerations = keepsGenerations;
+    this.#isGuarded = chance.hits(0.4);
+    this.#faulty = options.faults ?? true;
+    this.#keys = ['a', 'b', 'c'].slice(0, chance.between(1, 3));
+    this.#scheduler = new Scheduler(chance);
+    this.#watch = new Watch(this.#scheduler, model, {
+      deadline: DEADLINE,
+      recovery: DEADLINE + COOLDOWN + 1000,
+      skew: 2 * SKEW,
+      keys: this.#keys,
+      trace: options.trace ?? false,
+    });
+    this.#network = new Network(this.#scheduler, model, this.#watch, { deadline: this.#isGuarded ? DEADLINE - 1 : DEADLINE, rejects: !this.#isGuarded, faults: { ...QUIET } });
+    model.publish = (key) => this.#network.publish(key);
+  }
+
+  async run(): Promise<SimulationReport> {
+    const { seed, processes = this.#chance.between(2, 4) } = this.#options;
+    for (let at = 1; at <= processes; at++) this.#start(`p${at}`);
+    if (this.#faulty) this.#disturb();
+    await this.#scheduler.run(PATIENCE, { steps: MOST_STEPS, stop: () => this.#isDone() });
+    this.#heal();
+    await this.#scheduler.run(this.#scheduler.now + PATIENCE, { steps: MOST_STEPS });
+    this.#watch.checkRest(this.#processes);
+    for (const { label, process } of this.#resting) if (process.isAlive) this.#watch.violated(`${label} is never idle`);
+    const { calls, creations, violations, trace } = this.#watch;
+    return { seed, steps: this.#scheduler.steps, calls, creations, violations, trace };
+  }
+
+  #isDone(): boolean {
+    return this.#scheduler.now > 30_000 || [...this.#busy].every(([process, clients]) => clients === 0 || !process.isAlive);
+  }
+
+  /** A process with one region or two over one backend, and its clients. */
+  #start(name: string): void {
+    const chance = this.#chance;
+    const process = new SimulatedProcess(name, this.#scheduler, this.#faulty ? chance.between(-SKEW, SKEW) : 0);
+    this.#processes.push(process);
+    const backend = this.#model.connect(this.#network.link(process));
+    const servesStale = chance.hits(0.8);
+    const expirationTime = chance.between(200, 2000);
+    for (let at = 0; at < (chance.hits(0.25) ? 2 : 1); at++) {
+      const region = makeRegion<SimulatedValue>({ name: 'simulated', clock: process.clock, random: chance.next });
+      region.configure(backend, {
+        expirationTime,
+        serveStale: servesStale,
+        backendTimeout: this.#isGuarded ? DEADLINE : Number.POSITIVE_INFINITY,
+        breaker: this.#isGuarded ? { failures: 4, cooldown: COOLDOWN } : false,
+        ...(this.#keepsGenerations ? {} : { regionInvalidator: 'local' as const }),
+      });
+      const watched: WatchedRegion = {
+        label: at === 0 ? name : `${name}'`,
+        process,
+        shared: this.#keepsGenerations ? 'simulated' : undefined,
+        expirationTime,
+        servesStale,
+        barriers: new Map(),
+        hardCalledAt: Number.NEGATIVE_INFINITY,
+        hardDoneAt: Number.NEGATIVE_INFINITY,
+        softCalledAt: Number.NEGATIVE_INFINITY,
+      };
+      const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys };
+      const clients = Array.from({ length: chance.between(1, 3) }, () => new Client(setting, region, watched).run(this.#options.calls ?? 10));
+      this.#busy.set(process, (this.#busy.get(process) ?? 0) + clients.length);
+      for (const client of clients) void client.then(() => this.#busy.set(process, (this.#busy.get(process) ?? 0) - 1));
+      void Promise.all(clients).then(async () => {
+        this.#resting.add(watched);
+        await region.idle();
+        this.#resting.delete(watched);
+      });
+    }
+  }
+
+  // ----------------------------------------------------------------------------------------------------------- trouble
+
+  /** Something goes wrong, and then something else, until the end. */
+  #disturb(): void {
+    const chance = this.#chance;
+    this.#scheduler.after(chance.between(1, 800), () => {
+      if (this.#isHealed) return;
+      this.#misfortune();
+      this.#disturb();
+    });
+  }
+
+  #misfortune(): void {
+    const chance = this.#chance;
+    const process = chance.pick(this.#processes);
+    switch (chance.weighted({ pause: 6, evict: 5, storm: 4, outage: 2, kill: 1 })) {
+      case 'pause':
+        this.#watch.log(`${process.name} is paused`);
+        process.pause();
+        this.#later(chance.hits(0.3) ? 5000 : 1200, () => this.#resume(process));
+        return;
+      case 'evict':
+        for (const meaning of this.#model.evict(chance)) this.#watch.happened(meaning);
+        return;
+      case 'storm':
+        this.#watch.log('the network is bad');
+        Object.assign(this.#network.faults, { lose: 0.1, repeat: 0.15, slow: 0.4, delay: 40, slowDelay: 700 });
+        this.#later(1500, () => this.#calm());
+        return;
+      case 'outage':
+        this.#network.outage = chance.hits(0.5) ? 'refusing' : 'silent';
+        this.#watch.log(`the store is ${this.#network.outage}`);
+        this.#later(1500, () => this.#calm());
+        return;
+      case 'kill':
+        if (this.#processes.filter(({ isAlive }) => isAlive).length < 2 || !process.isAlive) return;
+        this.#watch.log(`${process.name} is killed`);
+        process.kill();
+    }
+  }
+
+  #later(most: number, run: () => void): void {
+    this.#scheduler.after(this.#chance.between(1, most), run);
+  }
+
+  #resume(process: SimulatedProcess): void {
+    this.#watch.log(`${process.name} goes on`);
+    process.resume();
+  }
+
+  #calm(): void {
+    this.#watch.log('the network is good');
+    this.#network.outage = 'none';
+    Object.assign(this.#network.faults, QUIET);
+  }
+
+  #isHealed = false;
+
+  /** Nothing goes wrong any more: now everything has to come to rest. */
+  #heal(): void {
+    this.#isHealed = true;
+    this.#calm();
+    for (const process of this.#processes) if (process.state === 'paused') this.#resume(process);
+  }
+}

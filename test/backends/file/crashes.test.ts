@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { builtPath } from '../../support/built.js';
+import { startProcess } from './support/child.js';
+import { newFile, opened } from './support/folder.js';
+
+const KEYS = 40;
+const names = Array.from({ length: KEYS }, (_, at) => `k${at}`);
+
+function isWhole(value: Uint8Array): boolean {
+  return Buffer.from(value).subarray(0, 20).equals(createHash('sha1').update(value.subarray(20)).digest());
+}
+
+describe('processes that are killed', () => {
+  it('while four of them write: the file opens, and every value in it is whole', async () => {
+    const filename = newFile();
+    for (let round = 0; round < 4; round++) {
+      const writers = await Promise.all([1, 2, 3, 4].map(() => startProcess({ filename })));
+      const writing = writers.map((writer) => writer.says('writing'));
+      for (const writer of writers) writer.call('writeOn', { keys: KEYS, largest: 60_000 }).catch(() => {});
+      await Promise.all(writing);
+      await Promise.all(writers.map((writer) => writer.kill()));
+      const backend = await opened({ filename });
+      const values = await backend.getMulti(names);
+      expect(values.filter((value) => value && !isWhole(value))).toEqual([]);
+      expect(values.some((value) => value)).toBe(true);
+      await backend.set('after', Buffer.from('v'));
+      await backend.close?.();
+    }
+  });
+
+  it('while they make the file: it opens afterwards', async () => {
+    const built = await builtPath();
+    const program = join(import.meta.dirname, 'support/child.mjs');
+    const files: string[] = [];
+    for (let after = 0; after < 12; after++) {
+      const filename = newFile();
+      files.push(filename);
+      const child = fork(program, [JSON.stringify({ built, filename })], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      const exited = once(child, 'exit');
+      await once(child, 'message');
+      child.send({ id: 1, verb: 'ready' });
+      const end = performance.now() + after * 4;
+      while (performance.now() < end && !existsSync(filename)) await new Promise(setImmediate);
+      child.kill('SIGKILL');
+      await exited;
+    }
+    for (const filename of files) {
+      const backend = await opened({ filename });
+      await backend.set('k', Buffer.from('v'));
+      expect(Buffer.from((await backend.get('k')) ?? []).toString()).toBe('v');
+    }
+  });
+
+  it('leave nothing behind that keeps readers out', async () => {
+    const filename = newFile();
+    await opened({ filename, maxReaders: 8 });
+    for (let n = 0; n < 12; n++) {
+      const child = await startProcess({ filename });
+      await child.call('get', { key: 'k' });
+      await child.kill();
+    }
+    const child = await startProcess({ filename });
+    expect(await child.call('get', { key: 'k' })).toBe(null);
+  });
+
+  it.each([0, 4096, 8191])('a file of which %d bytes were made when its creator died begins anew', async (size) => {
+    const filename = newFile();
+    const first = await opened({ filename });
+    await first.close?.();
+    truncateSync(filename, size);
+    const backend = await opened({ filename });
+    await backend.set('k', Buffer.from('v'));
+    expect(Buffer.from((await backend.get('k')) ?? []).toString()).toBe('v');
+  });
+});
+
+describe('a crash of the machine', () => {
+  const markOf = (filename: string) => readFileSync(`${filename}-leases`, 'latin1');
+  const rebooted = (filename: string) =>
+    writeFileSync(`${filename}-leases`, markOf(filename).replace(/ [0-9a-f-]{36} /, ' 00000000-0000-0000-0000-000000000000 '));
+
+  it('with the file closed: what it holds is kept', async () => {
+    const filename = newFile();
+    const first = await opened({ filename });
+    await first.set('k', Buffer.from('v'));
+    await first.close?.();
+    rebooted(filename);
+    const backend = await opened({ filename });
+    expect(Buffer.from((await backend.get('k')) ?? []).toString()).toBe('v');
+  });
+
+  it('with the file open: what did not wait for the disk may be torn, and the file begins anew', async () => {
+    const filename = newFile();
+    const child = await startProcess({ filename });
+    await child.call('set', { key: 'k', value: 'v' });
+    await child.kill();
+    const same = await opened({ filename });
+    expect(await same.get('k')).toBeDefined();
+    await same.close?.();
+
+    const other = await startProcess({ filename });
+    await other.call('set', { key: 'k', value: 'v' });
+    await other.kill();
+    rebooted(filename);
+    const backend = await opened({ filename });
+    expect(await backend.get('k')).toBe(undefined);
+    await backend.set('k', Buffer.from('w'));
+    expect(await backend.get('k')).toBeDefined();
+  });
+
+  it('with `sync`, what was written is kept', async () => {
+    const filename = newFile();
+    const child = await startProcess({ filename, sync: true });
+    await child.call('set', { key: 'k', value: 'v' });
+    await child.kill();
+    rebooted(filename);
+    const backend = await opened({ filename, sync: true });
+    expect(await backend.get('k')).toBeDefined();
+    expect(statSync(filename).size).toBeGreaterThan(8192);
+  });
+});

@@ -1,0 +1,245 @@
+/** A cluster of six: every verb over slots, a slot that moves, a primary that dies. */
+import { Cluster as IoCluster, Redis as IoRedis } from 'ioredis';
+import { createCluster } from 'redis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { CacheBackend, RecordsRequest } from '../../../src/api.js';
+import { RedisClusterBackend } from '../../../src/backends/redis/cluster-backend.js';
+import { IoClient } from '../../../src/backends/redis/io-client.js';
+import { slotOf } from '../../../src/backends/redis/slots.js';
+import { redisBackend, redisClusterBackend } from '../../../src/backends/redis.js';
+import { checkRedisArguments, type RedisClusterArguments } from '../../../src/backends/redis-arguments.js';
+import { makeRegion } from '../../../src/region/region.js';
+import { prove } from '../../conformance/support/prove.js';
+import { type RunningCluster, startCluster } from '../../services/cluster.js';
+import { until } from './support/wait.js';
+
+let cluster: RunningCluster;
+let ends: (() => unknown)[] = [];
+beforeAll(async () => {
+  cluster = await startCluster();
+}, 60_000);
+afterAll(() => cluster.stop());
+afterEach(async () => {
+  for (const end of ends.reverse()) await end();
+  ends = [];
+});
+
+const bytes = Buffer.from('value');
+const keys = Array.from({ length: 50 }, (_, at) => `k${at}`);
+const addresses = () => cluster.nodes.slice(0, 3).map(({ port }) => ({ host: '127.0.0.1', port }));
+
+type More = Omit<RedisClusterArguments, 'client' | 'url' | 'startupNodes'> & { lockMaxHold?: string; timeout?: string };
+type Open = (more?: More) => Promise<CacheBackend<Uint8Array>>;
+
+const byRedis: Open = async (more = {}) => redisClusterBackend({ ...more, startupNodes: addresses() });
+const byIoredis: Open = async (more = {}) => {
+  const settings = checkRedisArguments('redis_cluster', { ...more, startupNodes: addresses() });
+  const { target } = settings;
+  if (target.at !== 'cluster') throw new Error('It is elsewhere.');
+  return new RedisClusterBackend(settings, async () =>
+    IoClient.madeOfCluster({ Redis: IoRedis, Cluster: IoCluster }, target),
+  );
+};
+const handedInByRedis: Open = async (more = {}) => {
+  const client = createCluster({ rootNodes: addresses().map((socket) => ({ socket })) });
+  client.on('error', () => {});
+  await client.connect();
+  ends.push(() => client.destroy());
+  return redisClusterBackend({ ...more, client });
+};
+const handedInByIoredis: Open = async (more = {}) => {
+  const client = new IoCluster(addresses());
+  client.on('error', () => {});
+  ends.push(() => client.disconnect());
+  // A cluster is one, whatever factory it is given to.
+  return redisBackend({ ...more, client });
+};
+
+const ways: readonly [string, Open][] = [
+  ['made by redis', byRedis],
+  ['made by ioredis', byIoredis],
+  ['redis, handed in', handedInByRedis],
+  ['ioredis, handed in', handedInByIoredis],
+];
+
+async function flush(): Promise<void> {
+  for (const node of cluster.nodes)
+    await cluster
+      .observerOf(node)
+      .raw('FLUSHALL')
+      .catch(() => {});
+}
+
+describe.each(ways)('%s', (_, openBy) => {
+  const open: Open = async (more) => {
+    const backend = await openBy(more);
+    // The client is ended after the backend: what is handed in was pushed first.
+    ends.push(() => backend.close?.());
+    return backend;
+  };
+
+  it('serves every verb over all slots', async () => {
+    await flush();
+    const here = await open();
+    const there = await open();
+    await here.ready?.();
+    const leases = await here.acquireMulti?.(keys);
+    expect(leases?.size).toBe(50);
+    expect((await there.acquireMulti?.(keys))?.size).toBe(0);
+    expect(
+      await here.setMulti(new Map(keys.map((key) => [key, Buffer.from(key)])), {
+        leases: leases ?? new Map(),
+        ttl: 60_000,
+      }),
+    ).toEqual(new Set());
+    expect((await there.getMulti([...keys, 'none', 'k7'])).map(String)).toEqual([...keys, 'undefined', 'k7']);
+    const lease = await there.mutex?.('k1')?.acquire({ wait: false });
+    await here.deleteMulti(keys);
+    expect(await there.set('k1', bytes, { lease })).toBe(false);
+    expect((await there.getMulti(keys)).every((one) => one === undefined)).toBe(true);
+    const abandoned = await here.acquireMulti?.(keys);
+    await Promise.all([...(abandoned?.values() ?? [])].map((one) => one.release()));
+    expect((await there.acquireMulti?.(keys))?.size).toBe(50);
+  });
+
+  it('wakes who waits', async () => {
+    await flush();
+    const holder = await open();
+    const waiter = await open({ lockSleep: '1h' });
+    const lease = await holder.mutex?.('k')?.acquire();
+    const waiting = waiter.mutex?.('k')?.acquire();
+    await until(async () => {
+      for (const node of cluster.nodes) {
+        const channels = (await cluster
+          .observerOf(node)
+          .raw('PUBSUB', 'CHANNELS', 'dp1:wake:*')) as unknown as string[];
+        if (channels.length > 0) return true;
+      }
+      return false;
+    });
+    await holder.set('k', bytes, { lease });
+    expect((await waiting)?.stored).toEqual(bytes);
+  });
+
+  it('refuses what an invalidation has cut off meanwhile, and stamps a set anew', async () => {
+    await flush();
+    const here = await open();
+    const there = await open();
+    const request: RecordsRequest = { region: 'r', tags: [], found: undefined };
+    const lease = await here.mutex?.('k')?.acquire({ records: request });
+    await there.generations?.invalidate('r', { hard: true });
+    const { rid = '', seq = 0 } = request.found?.region ?? {};
+    const generation = { region: 'r', rid, seq, moved: undefined };
+    expect(await here.set('k', bytes, { lease, generation })).toBe(false);
+    const said = { region: 'r', rid, seq, moved: undefined };
+    expect(await here.set('k', bytes, { generation: said })).toBe(false);
+    expect(said.moved).toMatchObject({ rid, seq: 1 });
+  });
+
+  it('a region over it creates once, over all processes, and tags and invalidations hold', async () => {
+    await flush();
+    const region = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
+    const other = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
+    let creations = 0;
+    const create = async () => ++creations;
+    const values = await Promise.all([region, other, region, other].map((one) => one.getOrCreate('k', create)));
+    expect(new Set(values).size).toBe(1);
+    expect(creations).toBe(1);
+    await region.getOrCreateMulti(keys, (missing) => missing.map((key) => key.toUpperCase()), { tags: ['t'] });
+    expect(await region.get('k9')).toBe('K9');
+    await region.invalidateTags(['t']);
+    expect(await region.get('k9')).toBeUndefined();
+    expect(await region.get('k')).toBe(1);
+    await region.invalidate();
+    expect(await region.get('k')).toBeUndefined();
+    // Another process knows within a second.
+    await until(async () => (await other.get('k')) === undefined);
+    await region.set('k', 5);
+    expect(await other.get('k')).toBe(5);
+  });
+
+  it('follows a slot that moves to another node', async () => {
+    await flush();
+    const backend = await open();
+    const key = '{moving}k';
+    const slot = slotOf(key);
+    await backend.set(key, bytes);
+    const from = await cluster.ownerOf(slot);
+    const others = await Promise.all([0, 6000, 12_000].map((one) => cluster.ownerOf(one)));
+    const to = others.find(({ id }) => id !== from.id) ?? from;
+    await to.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id);
+    await from.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', to.id);
+    // Half way: what is not there any more is asked for at the other.
+    await from.observer.raw('MIGRATE', '127.0.0.1', String(to.node.port), key, '0', '1000');
+    expect(await backend.get(key)).toEqual(bytes);
+    await backend.set(key, Buffer.from('on its way'));
+    expect(String(await backend.get(key))).toBe('on its way');
+    await backend.delete(key);
+    expect(await backend.get(key)).toBeUndefined();
+    await backend.setMulti(
+      new Map([
+        [key, bytes],
+        ['{moving}l', bytes],
+      ]),
+    );
+    expect(await backend.getMulti([key, '{moving}l', '{moving}m'])).toEqual([bytes, bytes, undefined]);
+    for (const { observer } of [to, from]) await observer.raw('CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id);
+    expect(await backend.get(key)).toEqual(bytes);
+    const lease = await backend.mutex?.(key)?.acquire();
+    expect(await backend.set(key, bytes, { lease })).toBe(true);
+    expect(await backend.get(key)).toEqual(bytes);
+  });
+});
+
+const apart = 'Its records are in another slot than its values: no script of the store can compare the two.';
+const bound = 'In a cluster another process sees an invalidation within a second.';
+const except = {
+  'generations: a commit is refused after a hard invalidation, and another may take over': apart,
+  'generations: a commit is refused after a hard invalidation, also when nobody has taken over': apart,
+  'generations: a set is refused when the region was invalidated since, and told what it is now': apart,
+  'generations: a set and a setMulti of who knows no record yet are refused, and told': apart,
+  'second: with generations, an invalidation by one region is final for the other': bound,
+  'region: a failure reaches all who wait, once and untouched, and frees the key':
+    'A region tells its callers before it releases: the release is on its way then, not yet done.',
+};
+
+describe('the conformance suite', () => {
+  for (const [way, open] of ways.slice(0, 2)) {
+    prove(way, {
+      create: async () => {
+        await flush();
+        return open();
+      },
+      second: () => open(),
+      lapsing: () => open({ lockMaxHold: '200ms' }),
+      except,
+    });
+  }
+});
+
+describe('when a primary dies', () => {
+  it.each([
+    { way: 'made by redis', open: byRedis, third: 0 },
+    { way: 'made by ioredis', open: byIoredis, third: 1 },
+  ])('$way goes on with its replica', async ({ open, third }) => {
+    const backend = await open({ timeout: '2s' });
+    ends.push(() => backend.close?.());
+    // Each time another of the three.
+    const key = keys.find((one) => Math.floor((slotOf(one) * 3) / 16_384) === third) ?? '';
+    await backend.set(key, bytes);
+    const { node } = await cluster.ownerOf(slotOf(key));
+    await node.kill();
+    const works = () =>
+      Promise.resolve(backend.set(key, bytes)).then(
+        () => true,
+        (error) => {
+          expect(error).toMatchObject({ code: expect.stringMatching(/_TIMEOUT$|_UNAVAILABLE$/) });
+          return false;
+        },
+      );
+    await until(works);
+    expect(await backend.get(key)).toEqual(bytes);
+    const lease = await backend.mutex?.(key)?.acquire();
+    expect(await backend.set(key, bytes, { lease })).toBe(true);
+  });
+});

@@ -1,0 +1,165 @@
+/** What every client must be able to do for the backend, from bytes to wake-ups. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RecordsRequest } from '../../../src/api.js';
+import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
+import { type Opened, ways } from './support/clients.js';
+
+let server: RunningRedis;
+let observer: Observer;
+beforeAll(async () => {
+  server = await startRedis();
+  observer = await observe(server.url);
+});
+afterAll(async () => {
+  observer.close();
+  await server.stop();
+});
+
+const everyByte = Uint8Array.from({ length: 512 }, (_, at) => at % 256);
+const asked = (...tags: string[]): RecordsRequest => ({ region: 'r', tags, found: undefined });
+
+describe.each(ways)('by $way', ({ open }) => {
+  let opened: Opened;
+  beforeEach(async () => {
+    await observer.raw('FLUSHALL');
+    await observer.raw('SCRIPT', 'FLUSH');
+    opened = await open(server.url);
+  });
+  afterEach(() => opened.close());
+
+  it('every byte comes back, empty values too', async () => {
+    const { backend } = opened;
+    await backend.set('k', everyByte);
+    await backend.set('empty', new Uint8Array());
+    expect(await backend.get('k')).toEqual(Buffer.from(everyByte));
+    expect(await backend.get('empty')).toEqual(Buffer.alloc(0));
+    expect(await backend.get('none')).toBeUndefined();
+  });
+
+  it('keys of any text, in their order, twice when asked twice', async () => {
+    const { backend } = opened;
+    await backend.setMulti(
+      new Map([
+        ['hé ☃ 😀', Buffer.from('1')],
+        ['a b\r\n', Buffer.from('2')],
+        ['', Buffer.from('3')],
+      ]),
+    );
+    const found = await backend.getMulti(['', 'none', 'a b\r\n', 'hé ☃ 😀', 'a b\r\n']);
+    expect(found.map(String)).toEqual(['3', 'undefined', '2', '1', '2']);
+    expect(await backend.getMulti([])).toEqual([]);
+  });
+
+  it('a lease is won once, read with the value, and committed once', async () => {
+    const { backend } = opened;
+    await backend.set('k', Buffer.from('old'));
+    const records = asked();
+    const lease = await backend.mutex('k')?.acquire({ wait: false, records });
+    if (!lease || !records.found?.region) throw new Error('It is not won.');
+    expect(String(lease.stored)).toBe('old');
+    expect(await backend.mutex('k')?.acquire({ wait: false })).toBeUndefined();
+    expect(await backend.mutex('k')?.locked()).toBe(true);
+    const { rid, seq } = records.found.region;
+    const generation = { region: 'r', rid, seq, moved: undefined };
+    expect(await backend.set('k', Buffer.from('new'), { lease, generation })).toBe(true);
+    expect(await backend.set('k', Buffer.from('again'), { lease, generation })).toBe(false);
+    expect(await backend.mutex('k')?.locked()).toBe(false);
+    expect(String(await backend.get('k'))).toBe('new');
+  });
+
+  it('survives the server forgetting its scripts', async () => {
+    const { backend } = opened;
+    for (let round = 0; round < 3; round++) {
+      const leases = await backend.acquireMulti(['a', 'b']);
+      expect(
+        await backend.setMulti(
+          new Map([
+            ['a', everyByte],
+            ['b', everyByte],
+          ]),
+          { leases },
+        ),
+      ).toEqual(new Set());
+      await backend.deleteMulti(['a']);
+      await backend.generations.invalidate('r', { hard: true });
+      expect((await backend.getMulti(['a', 'b'])).map((one) => one?.length)).toEqual([undefined, 512]);
+      await observer.raw('SCRIPT', 'FLUSH');
+    }
+  });
+
+  it('who waits for a lock is woken by its release, long before the next poll', async () => {
+    const other = await open(server.url, { lockSleep: '1h' });
+    const { backend } = opened;
+    try {
+      const lease = await backend.mutex('k')?.acquire();
+      const waiting = other.backend.mutex('k')?.acquire();
+      await subscribed(1);
+      const began = performance.now();
+      await lease?.release();
+      await (await waiting)?.release();
+      // An hour is the alternative.
+      expect(performance.now() - began).toBeLessThan(10_000);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('answers with the records as the store keeps them', async () => {
+    const { backend } = opened;
+    const request = asked('t', 'u');
+    await backend.get('k', { records: request });
+    expect(request.found?.region).toBeUndefined();
+    await backend.generations.read(request, { seed: true });
+    expect(request.found?.region).toEqual({
+      rid: expect.stringMatching(/^[0-9a-f]{32}$/),
+      seq: 0,
+      hard: 0,
+      soft: 0,
+      tagged: 0,
+      at: undefined,
+    });
+    await backend.generations.invalidate('r', { hard: true });
+    await backend.generations.invalidate('r', { hard: false });
+    await backend.generations.invalidateTags('r', ['t'], { hard: true });
+    await backend.generations.invalidateTags('r', ['u', 't'], { hard: false });
+    await backend.getMulti(['k'], { records: request });
+    expect(request.found?.region).toMatchObject({ seq: 4, hard: 1, soft: 2, tagged: 4 });
+    expect(request.found?.tags.get('t')).toMatchObject({ hard: 3, soft: 4 });
+    expect(request.found?.tags.get('u')).toMatchObject({ hard: 0, soft: 4 });
+  });
+
+  it('a server that is frozen ends each call at its deadline', async () => {
+    const { backend, close } = await open(server.url, { timeout: 100 });
+    try {
+      await backend.get('k');
+      server.freeze();
+      const calls = [
+        backend.get('k'),
+        backend.getMulti(['k']),
+        backend.set('k', everyByte),
+        backend.setMulti(new Map([['k', everyByte]])),
+        backend.delete('k'),
+        backend.acquireMulti(['k']),
+        backend.mutex('k')?.acquire(),
+        backend.mutex('k')?.locked(),
+        backend.generations.read(asked()),
+        backend.generations.invalidate('r', { hard: true }),
+      ];
+      for (const outcome of await Promise.allSettled(calls)) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'DOGPILE_BACKEND_TIMEOUT' } });
+      }
+    } finally {
+      server.thaw();
+      await close();
+    }
+  });
+});
+
+/** Until so many channels are subscribed to. */
+async function subscribed(count: number): Promise<void> {
+  for (;;) {
+    const channels = (await observer.raw('PUBSUB', 'CHANNELS', 'dp1:wake:*')) as unknown as string[];
+    if (channels.length === count) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,113 @@
+/** A primary that sentinels name: found, lost to a failover, and found again. */
+import { Redis as IoRedis } from 'ioredis';
+import { Redis as IoValkey } from 'iovalkey';
+import { createSentinel } from 'redis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CacheBackend } from '../../../src/api.js';
+import { RedisBackend } from '../../../src/backends/redis/backend.js';
+import { IoClient } from '../../../src/backends/redis/io-client.js';
+import { redisSentinelBackend } from '../../../src/backends/redis.js';
+import { checkRedisArguments } from '../../../src/backends/redis-arguments.js';
+import { startWatched, type Watched } from '../../services/sentinel.js';
+import { until } from './support/wait.js';
+
+let watched: Watched;
+let ends: (() => unknown)[];
+beforeEach(async () => {
+  ends = [];
+  watched = await startWatched();
+});
+afterEach(async () => {
+  for (const end of ends.reverse()) await end();
+  await watched.stop();
+});
+
+const bytes = Buffer.from('value');
+
+function byIo(Redis: typeof IoRedis | typeof IoValkey): CacheBackend<Uint8Array> {
+  const settings = checkRedisArguments('redis_sentinel', {
+    sentinels: watched.sentinels,
+    serviceName: watched.serviceName,
+  });
+  const { target } = settings;
+  return new RedisBackend(settings, async () => {
+    if (target.at !== 'sentinels') throw new Error('It is elsewhere.');
+    return IoClient.madeOfSentinels({ Redis, Cluster: Redis.Cluster }, target);
+  });
+}
+
+const nodes = () => watched.sentinels.map((address) => ({ host: '127.0.0.1', port: Number(address.split(':')[1]) }));
+
+const ways: readonly [string, () => Promise<CacheBackend<Uint8Array>>][] = [
+  [
+    'made by redis',
+    async () => redisSentinelBackend({ sentinels: watched.sentinels, serviceName: watched.serviceName }),
+  ],
+  ['made by ioredis', async () => byIo(IoRedis)],
+  ['made by iovalkey', async () => byIo(IoValkey)],
+  [
+    'a sentinel of redis handed in',
+    async () => {
+      const client = createSentinel({ name: watched.serviceName, sentinelRootNodes: nodes() });
+      client.on('error', () => {});
+      await client.connect();
+      ends.push(() => client.destroy());
+      return redisSentinelBackend({ client });
+    },
+  ],
+  [
+    'a client of ioredis handed in',
+    async () => {
+      const client = new IoRedis({ sentinels: nodes(), name: watched.serviceName });
+      client.on('error', () => {});
+      ends.push(() => client.disconnect());
+      return redisSentinelBackend({ client });
+    },
+  ],
+];
+
+describe.each(ways)('%s', (_, open) => {
+  it('serves, fails over to the new primary by itself, and wakes waiters there', async () => {
+    const backend = await open();
+    ends.push(() => backend.close?.());
+    const other = await open();
+    ends.push(() => other.close?.());
+    await backend.ready?.();
+    await backend.set('k', bytes);
+    const lease = await backend.mutex?.('k')?.acquire();
+    expect(lease?.stored).toEqual(bytes);
+    const waiting = other.mutex?.('k')?.acquire();
+    expect(await backend.set('k', bytes, { lease })).toBe(true);
+    await (await waiting)?.release();
+
+    await watched.primary.kill();
+    const works = () =>
+      (async () => backend.set('l', bytes))().then(
+        () => true,
+        () => false,
+      );
+    const began = Date.now();
+    await until(async () => (await works()) === true);
+    expect(Date.now() - began).toBeLessThan(25_000);
+    expect(await backend.get('l')).toEqual(bytes);
+    await until(() =>
+      Promise.resolve(other.get('l')).then(
+        () => true,
+        () => false,
+      ),
+    );
+
+    const next = await backend.mutex?.('m')?.acquire();
+    const later = other.mutex?.('m')?.acquire();
+    await next?.release();
+    expect(await later).toBeDefined();
+  });
+});
+
+it('sentinels that can not be reached end each call in a typed error within its deadline', async () => {
+  const backend = redisSentinelBackend({ sentinels: ['127.0.0.1:1'], serviceName: 'none', timeout: 100 });
+  ends.push(() => backend.close?.());
+  for (let round = 0; round < 3; round++) {
+    await expect(backend.get('k')).rejects.toMatchObject({ code: expect.stringMatching(/_TIMEOUT$|_UNAVAILABLE$/) });
+  }
+});

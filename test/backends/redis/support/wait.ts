@@ -1,0 +1,6 @@
+/** Waits for what a server or another process does, by asking again: tests that never come true fail by the runner's own limit. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(5);
+}

@@ -1,0 +1,42 @@
+/** The store of the simulations, asked directly: what the suite looks like to a backend that has everything. */
+import { FencedBackend } from '../../../src/testing/simulation/fenced-backend.js';
+import { FencedStore, type StoreReply, type StoreRequest } from '../../../src/testing/simulation/fenced-store.js';
+import type { Link } from '../../../src/testing/simulation/network.js';
+import type { ConformanceOptions } from '../../../src/testing/index.js';
+
+export function linkTo(store: FencedStore): Link<StoreRequest, StoreReply> {
+  const subscribers = new Map<string, Set<() => void>>();
+  const { publish } = store;
+  store.publish = (key) => {
+    publish(key);
+    for (const run of [...(subscribers.get(key) ?? [])]) run();
+  };
+  return {
+    send: async (request) => store.handle(request, Date.now()),
+    subscribe: (key, run) => {
+      const set = subscribers.get(key) ?? new Set();
+      subscribers.set(key, set.add(run));
+      return () => set.delete(run);
+    },
+  };
+}
+
+const slow = { lockTimeout: 10_000, lockMaxHold: 300_000, lockSleep: 5, keepsGenerations: true };
+
+export interface Made {
+  readonly store?: () => FencedStore;
+  readonly backend?: typeof FencedBackend;
+}
+
+/** Options of the suite for such a store; `second` and `lapsing` are over the store of the last `create`. */
+export function fencedOptions({ store: makeStore = () => new FencedStore(), backend: Backend = FencedBackend }: Made = {}): ConformanceOptions {
+  let link = linkTo(makeStore());
+  return {
+    create: () => {
+      link = linkTo(makeStore());
+      return new Backend(link, slow);
+    },
+    second: () => new Backend(link, slow),
+    lapsing: () => new Backend(link, { ...slow, lockTimeout: 150, lockMaxHold: 60 }),
+  };
+}

@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { andThen, isPromiseLike } from '../../src/promises.js';
+
+describe('answers and promises of answers', () => {
+  it.each([undefined, null, 0, '', 'then', {}, { then: 5 }, [], () => {}])('%j is an answer', (answer) => {
+    expect(isPromiseLike(answer)).toBe(false);
+    expect(andThen(answer as unknown, (value) => [value])).toEqual([answer]);
+  });
+
+  it('a promise, and any thenable, is a promise of one', async () => {
+    const thenable = { then: (resolve: (value: number) => void) => resolve(5) } as unknown as PromiseLike<number>;
+    expect(isPromiseLike(Promise.resolve())).toBe(true);
+    expect(isPromiseLike(thenable)).toBe(true);
+    expect(await andThen(Promise.resolve(1), (value) => value + 1)).toBe(2);
+  });
+
+  it('what goes wrong at once is thrown, what goes wrong later is a rejection', async () => {
+    const fail = () => {
+      throw new Error('no');
+    };
+    expect(() => andThen(1, fail)).toThrow('no');
+    await expect(andThen(Promise.resolve(1), fail)).rejects.toThrow('no');
+    await expect(andThen(Promise.reject(new Error('before')), fail)).rejects.toThrow('before');
+  });
+});

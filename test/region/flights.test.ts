@@ -1,0 +1,322 @@
+import { describe, expect, it, vi } from 'vitest';
+import { CachedValue, type Lease } from '../../src/api.js';
+import { SingleCreation } from '../../src/region/context.js';
+import { type Flight, Flights, type Joining } from '../../src/region/flights.js';
+import { Statistics } from '../../src/region/statistics.js';
+import { FakeClock } from '../../src/testing/fake-clock.js';
+
+const INFINITE = Number.POSITIVE_INFINITY;
+const entry = new CachedValue('found', { ct: 1, v: 2 });
+const setUp = () => {
+  const clock = new FakeClock();
+  const flights = new Flights(clock);
+  const join = (flight: Flight, more: Partial<Joining> = {}) =>
+    flight.join({
+      began: flights.tick(),
+      signal: undefined,
+      patience: () => INFINITE,
+      first: false,
+      soft: INFINITE,
+      ...more,
+    });
+  const release = vi.fn(async () => {});
+  const lease: Lease = { token: 'token', release, [Symbol.asyncDispose]: release };
+  const begin = (flight: Flight) => {
+    const creation = new SingleCreation({ lock: {}, name: flight.name, key: flight.name, stale: undefined, tags: [] });
+    flight.begin(creation, lease);
+    return creation;
+  };
+  const states = (...calls: Promise<unknown>[]) => {
+    const known = calls.map((): unknown => 'waits');
+    calls.forEach((call, at) => {
+      call.then(
+        (outcome) => {
+          known[at] = outcome;
+        },
+        (reason) => {
+          known[at] = { rejected: reason };
+        },
+      );
+    });
+    return async () => {
+      await clock.advance(0);
+      return known;
+    };
+  };
+  return { clock, flights, join, begin, lease, release, states };
+};
+
+describe('a flight', () => {
+  it('tells everybody who joined, once; the first ending counts', async () => {
+    const { flights, join, begin } = setUp();
+    const flight = flights.open('k');
+    const calls = [join(flight, { first: true }), join(flight)];
+    begin(flight);
+    expect(flight.waiting).toBe(2);
+    expect(flight.end({ kind: 'created', value: 1, shared: true })).toBe(true);
+    expect(flight.end({ kind: 'failed', reason: 2 })).toBe(false);
+    for (const call of calls) expect(await call).toMatchObject({ kind: 'created', value: 1 });
+    expect([flights.size, flight.waiting]).toEqual([0, 0]);
+  });
+
+  it('a value that was not stored answers only who called before its creator was called', async () => {
+    const { flights, join, begin } = setUp();
+    const flight = flights.open('k');
+    const before = join(flight, { first: true });
+    begin(flight);
+    const after = join(flight);
+    flight.end({ kind: 'created', value: 1, shared: false });
+    expect(await before).toMatchObject({ kind: 'created' });
+    expect(await after).toEqual({ kind: 'again' });
+  });
+
+  it('a value that was found answers only who called before the read that found it was sent', async () => {
+    const { flights, join } = setUp();
+    const flight = flights.open('k');
+    const before = join(flight);
+    const readAt = flights.tick();
+    const after = join(flight);
+    flight.end({ kind: 'found', entry, readAt });
+    expect(await before).toMatchObject({ kind: 'found', entry });
+    expect(await after).toEqual({ kind: 'again' });
+  });
+
+  it('a failure rejects everybody, whenever they joined', async () => {
+    const { flights, join, begin } = setUp();
+    const flight = flights.open('k');
+    const before = join(flight);
+    begin(flight);
+    const after = join(flight);
+    flight.end({ kind: 'failed', reason: undefined });
+    expect(await Promise.all([before, after])).toEqual([
+      { kind: 'failed', reason: undefined },
+      { kind: 'failed', reason: undefined },
+    ]);
+  });
+
+  it('a key that a creator left out is nothing for who started it; the others look again', async () => {
+    const { flights, join } = setUp();
+    const flight = flights.open('k');
+    const [first, other] = [join(flight, { first: true }), join(flight)];
+    flight.end({ kind: 'nothing' });
+    expect(await first).toEqual({ kind: 'nothing' });
+    expect(await other).toEqual({ kind: 'again' });
+  });
+
+  it('nobody joins once its commit is sent; who waits is told all the same', async () => {
+    const { flights, join, begin } = setUp();
+    const flight = flights.open('k');
+    const call = join(flight);
+    begin(flight);
+    flight.close();
+    expect(flights.joinable('k')).toBeUndefined();
+    expect(flights.size).toBe(1);
+    const next = flights.open('k');
+    flight.end({ kind: 'created', value: 1, shared: true });
+    expect(await call).toMatchObject({ value: 1 });
+    expect(flights.joinable('k')).toBe(next);
+  });
+
+  it('an end takes nobody’s place: a newer flight of the key stays', () => {
+    const { flights } = setUp();
+    const old = flights.open('k');
+    flights.unlist(old);
+    const next = flights.open('k');
+    flights.unlist(old);
+    flights.landed(old);
+    old.end({ kind: 'again' });
+    expect(flights.joinable('k')).toBe(next);
+    expect(flights.size).toBe(1);
+  });
+
+  it('detached: its result is void, who came after the creator was called looks again at once, the others wait', async () => {
+    const { flights, join, begin, states } = setUp();
+    const flight = flights.open('k');
+    const before = join(flight, { first: true });
+    begin(flight);
+    const after = join(flight);
+    const known = states(before, after);
+    flights.detach('k');
+    expect(flight.isVoid).toBe(true);
+    expect(flights.joinable('k')).toBeUndefined();
+    expect(await known()).toEqual(['waits', { kind: 'again' }]);
+    flight.end({ kind: 'created', value: 1, shared: false });
+    expect(await before).toMatchObject({ value: 1 });
+  });
+
+  it('detached before its creator was called: nobody joins, but it is not void', () => {
+    const { flights } = setUp();
+    const flight = flights.open('k');
+    flights.detach('k');
+    flights.detach('other');
+    expect([flight.isVoid, flights.joinable('k')]).toEqual([false, undefined]);
+  });
+
+  it('a closed flight is detached as well: a delete during the commit is final', () => {
+    const { flights, begin } = setUp();
+    const flight = flights.open('k');
+    begin(flight);
+    flight.close();
+    flights.detach('k');
+    expect(flight.isVoid).toBe(true);
+  });
+
+  it('a lease that is voided is counted once; one that lapsed sends everybody but the first to look again', async () => {
+    const { flights, join, begin, states } = setUp();
+    const statistics = new Statistics(() => 0);
+    const flight = flights.open('k');
+    const [first, other] = [join(flight, { first: true }), join(flight)];
+    begin(flight);
+    const known = states(first, other);
+    flight.lose('voided', statistics);
+    expect(await known()).toEqual(['waits', 'waits']);
+    flight.lose('lapsed', statistics);
+    expect(await known()).toEqual(['waits', { kind: 'again' }]);
+    expect(statistics.lockLosses).toBe(1);
+    flight.end({ kind: 'created', value: 1, shared: false });
+    expect(await first).toMatchObject({ value: 1 });
+  });
+
+  it('an aborted caller leaves alone; when nobody is left the creator’s signal aborts with his reason', async () => {
+    const { flights, join, begin, states } = setUp();
+    const flight = flights.open('k');
+    const [one, other] = [new AbortController(), new AbortController()];
+    const calls = [join(flight, { signal: one.signal, first: true }), join(flight, { signal: other.signal })];
+    const creation = begin(flight);
+    const known = states(...calls);
+    const reason = new Error('enough');
+    one.abort(reason);
+    expect(await known()).toEqual([{ rejected: reason }, 'waits']);
+    expect(creation.signal.aborted).toBe(false);
+    expect(flights.joinable('k')).toBe(flight);
+    other.abort(undefined);
+    await known();
+    expect(creation.signal.aborted).toBe(true);
+    expect(flights.joinable('k')).toBeUndefined();
+    expect(flight.isDeserted).toBe(true);
+    flight.end({ kind: 'again' });
+    expect(flights.size).toBe(0);
+  });
+
+  it('one that goes on behind is never deserted', () => {
+    const { flights, begin } = setUp();
+    const flight = flights.open('k', { unattended: true });
+    const creation = begin(flight);
+    expect([flight.isDeserted, creation.signal.aborted]).toEqual([false, false]);
+  });
+
+  it('the limit of waiting: counted from joining for who waits for another, from waitsElsewhere for the first', async () => {
+    const { flights, join, begin, clock, states } = setUp();
+    const flight = flights.open('k');
+    const patience = () => 1000;
+    const [first, other] = [join(flight, { first: true, patience }), join(flight, { patience })];
+    const known = states(first, other);
+    await clock.advance(999);
+    expect(await known()).toEqual(['waits', 'waits']);
+    await clock.advance(1);
+    expect(await known()).toEqual(['waits', { kind: 'timeout' }]);
+    flight.waitsElsewhere();
+    begin(flight);
+    await clock.advance(5000);
+    expect(await known()).toEqual(['waits', { kind: 'timeout' }]);
+    flight.end({ kind: 'again' });
+    expect(clock.pending).toBe(0);
+    const next = flights.open('k');
+    const waiting = join(next, { first: true, patience });
+    next.waitsElsewhere();
+    await clock.advance(1000);
+    expect(await waiting).toEqual({ kind: 'timeout' });
+    expect(next.abandoned.aborted).toBe(true);
+  });
+
+  it('softTimeout: the caller takes his stale value, and the creation goes on with nobody waiting', async () => {
+    const { flights, join, begin, clock } = setUp();
+    const flight = flights.open('k');
+    const call = join(flight, { first: true, soft: 100 });
+    const creation = begin(flight);
+    await clock.advance(100);
+    expect(await call).toEqual({ kind: 'soft' });
+    expect([flight.isDeserted, creation.signal.aborted, clock.pending]).toEqual([false, false, 0]);
+  });
+
+  it('hardTimeout: everybody is told, nobody joins, the signal aborts, and the end is still to come', async () => {
+    const { flights, join, begin } = setUp();
+    const flight = flights.open('k');
+    const call = join(flight, { first: true });
+    const creation = begin(flight);
+    flight.timeOut('late');
+    expect(await call).toEqual({ kind: 'failed', reason: 'late' });
+    expect([creation.signal.reason, flights.joinable('k'), flights.size]).toEqual(['late', undefined, 1]);
+    expect(flight.end({ kind: 'created', value: 1, shared: true })).toBe(true);
+    flight.timeOut('again');
+    expect(flights.size).toBe(0);
+  });
+
+  it('no timer and no listener is left when it has ended', async () => {
+    const { flights, join, clock } = setUp();
+    const flight = flights.open('k');
+    const controller = new AbortController();
+    const remove = vi.spyOn(controller.signal, 'removeEventListener');
+    const call = join(flight, { signal: controller.signal, patience: () => 1000, soft: 500 });
+    expect(clock.pending).toBe(2);
+    flight.end({ kind: 'again' });
+    await call;
+    expect(clock.pending).toBe(0);
+    expect(remove).toHaveBeenCalledTimes(1);
+    controller.abort();
+  });
+});
+
+describe('the flights of a region', () => {
+  it('a hard invalidation voids all that create, and gives their leases back; failures are told', async () => {
+    const { flights, begin, release } = setUp();
+    const [one, other, quiet] = [flights.open('a'), flights.open('b'), flights.open('c')];
+    begin(one);
+    begin(other);
+    other.close();
+    release.mockRejectedValueOnce(new Error('gone'));
+    const outcomes = await flights.revokeAll();
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect([one.isVoid, other.isVoid, quiet.isVoid]).toEqual([true, true, false]);
+    expect(release).toHaveBeenCalledTimes(2);
+    expect(['a', 'b', 'c'].map((name) => flights.joinable(name))).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('a soft one lets them go on; newcomers look for themselves', () => {
+    const { flights, begin } = setUp();
+    const flight = flights.open('a');
+    begin(flight);
+    flights.unlistAll();
+    expect([flight.isVoid, flights.joinable('a'), flights.size]).toEqual([false, undefined, 1]);
+  });
+
+  it('abortAll aborts every creation with one reason', () => {
+    const { flights, begin } = setUp();
+    const creations = ['a', 'b'].map((name) => begin(flights.open(name, { unattended: name === 'b' })));
+    flights.abortAll('the end');
+    expect(creations.map(({ signal }) => signal.reason)).toEqual(['the end', 'the end']);
+  });
+
+  it('one that is not listed is never joined', () => {
+    const { flights } = setUp();
+    const flight = flights.open('k', { listed: false });
+    expect([flights.joinable('k'), flights.size]).toEqual([undefined, 1]);
+    flight.end({ kind: 'again' });
+    expect(flights.size).toBe(0);
+  });
+
+  it('describes what goes on with a key', () => {
+    const { flights, join, begin } = setUp();
+    expect(flights.describe('k')).toEqual({ creating: false, isMine: false, waiting: 0 });
+    const flight = flights.open('k');
+    void join(flight);
+    void join(flight);
+    expect(flights.describe('k')).toEqual({ creating: false, isMine: false, waiting: 2 });
+    begin(flight);
+    expect(flights.describe('k')).toEqual({ creating: true, isMine: true, waiting: 2 });
+    flights.detach('k');
+    expect(flights.describe('k')).toMatchObject({ isMine: false });
+    flight.end({ kind: 'again' });
+    expect(flights.describe('k')).toMatchObject({ creating: false, waiting: 0 });
+  });
+});

@@ -1,0 +1,54 @@
+/** The compiler over the type tests beside it, in both decorator modes, so that `npm test` proves them. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const HERE = import.meta.dirname;
+const ROOT = join(HERE, '../..');
+const files = readdirSync(HERE)
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+  .map((name) => join(HERE, name));
+const isOnlyTc39 = (name: string) => name.endsWith('private-methods.ts');
+
+/** Everything that the compiler says, a line each: of the type tests, not of the sources. */
+function troubles(names: readonly string[], mode: ts.CompilerOptions): string[] {
+  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, ROOT);
+  const program = ts.createProgram(names, { ...options, ...mode, noEmit: true });
+  return names
+    .flatMap((name) => {
+      const source = program.getSourceFile(name);
+      return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
+    })
+    .map(({ file, start = 0, messageText }) => {
+      const line = file ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
+      return `${file?.fileName.slice(HERE.length + 1)}:${line} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+    });
+}
+
+describe('the types', { timeout: 120_000 }, () => {
+  it('hold with TC39 decorators', () => {
+    expect(troubles(files, {})).toEqual([]);
+  });
+
+  it('hold with experimentalDecorators', () => {
+    const both = files.filter((name) => !isOnlyTc39(name));
+    expect(both.length).toBeGreaterThan(4);
+    expect(
+      troubles(both, { experimentalDecorators: true, emitDecoratorMetadata: true, isolatedModules: false }),
+    ).toEqual([]);
+  });
+
+  it('would not hold for just anything', () => {
+    const strict = join(HERE, 'support.ts');
+    const wrong = join(HERE, 'wrong.virtual.ts');
+    const text = "import { yes, type Equal } from './support.js';\nyes<Equal<string, number>>();\n";
+    const host = ts.createCompilerHost({});
+    const { readFile, fileExists } = host;
+    host.readFile = (name) => (name === wrong ? text : readFile(name));
+    host.fileExists = (name) => name === wrong || fileExists(name);
+    const program = ts.createProgram([strict, wrong], { strict: true, noEmit: true, types: [] }, host);
+    expect(program.getSemanticDiagnostics(program.getSourceFile(wrong))).toHaveLength(1);
+  });
+});
