@@ -31,18 +31,35 @@ export interface ChannelMessages {
   'dogpile.cache:breaker': Omit<CacheMessage, 'key'> & { readonly state: 'open' | 'half-open' | 'closed' };
 }
 
+/** What is asked of a channel here: no type of Node's stands in the declarations. */
+export interface Publisher {
+  readonly hasSubscribers: boolean;
+  publish(message: unknown): void;
+}
+export interface TracingPublisher {
+  readonly hasSubscribers: boolean;
+  readonly start: Publisher;
+  readonly asyncEnd: Publisher;
+  readonly error: Publisher;
+  subscribe(listeners: object): void;
+  unsubscribe(listeners: object): void;
+}
+const plain = (name: string): Publisher => channel(name);
+
 /** The plain channels; publish behind `hasSubscribers`, so that no message is built for nobody. */
 export const channels = {
-  hit: channel('dogpile.cache:hit'),
-  miss: channel('dogpile.cache:miss'),
-  stale: channel('dogpile.cache:stale'),
-  wait: channel('dogpile.cache:wait'),
-  refuse: channel('dogpile.cache:refuse'),
-  invalidate: channel('dogpile.cache:invalidate'),
-  delete: channel('dogpile.cache:delete'),
-  backendError: channel('dogpile.cache:backend-error'),
-  breaker: channel('dogpile.cache:breaker'),
+  hit: plain('dogpile.cache:hit'),
+  miss: plain('dogpile.cache:miss'),
+  stale: plain('dogpile.cache:stale'),
+  wait: plain('dogpile.cache:wait'),
+  refuse: plain('dogpile.cache:refuse'),
+  invalidate: plain('dogpile.cache:invalidate'),
+  delete: plain('dogpile.cache:delete'),
+  backendError: plain('dogpile.cache:backend-error'),
+  breaker: plain('dogpile.cache:breaker'),
 } as const;
 
 /** `start` when a creator is called, `asyncEnd` or `error` when it has settled. */
-export const creations = tracingChannel<unknown, ChannelMessages['dogpile.cache:create']>('dogpile.cache:create');
+export const creations: TracingPublisher = tracingChannel<unknown, ChannelMessages['dogpile.cache:create']>(
+  'dogpile.cache:create',
+);

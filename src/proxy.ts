@@ -229,8 +229,10 @@ export function wrapBackend(proxy: ProxyLike, backend: CacheBackend): ProxyBacke
 
 /** Proxies, by class or instance, in front of a backend, the first of them the outermost; all of them are checked before any is put there. */
 export function wrapAll(proxies: readonly ProxyLike[], backend: CacheBackend): CacheBackend {
-  if (!Array.isArray(proxies)) throw new ValidationError('wrap must be an array of proxies, the first of them the outermost.');
-  if (new Set(proxies).size < proxies.length) throw new ValidationError('wrap names one proxy twice. Make one instance for each place.');
+  if (!Array.isArray(proxies))
+    throw new ValidationError('wrap must be an array of proxies, the first of them the outermost.');
+  if (new Set(proxies).size < proxies.length)
+    throw new ValidationError('wrap names one proxy twice. Make one instance for each place.');
   const instances = proxies.map((proxy) => ProxyBackend.made(proxy));
   return instances.reduceRight<CacheBackend>((inner, proxy) => ProxyBackend.put(proxy, inner), backend);
 }

@@ -11,7 +11,10 @@ export abstract class BasicBackend<Stored extends Storable = Uint8Array> impleme
     return Promise.all(keys.map((key) => this.get(key)));
   }
 
-  async setMulti(entries: ReadonlyMap<string, Stored>, { ttl, leases }: StoreMultiOptions = {}): Promise<ReadonlySet<string>> {
+  async setMulti(
+    entries: ReadonlyMap<string, Stored>,
+    { ttl, leases }: StoreMultiOptions = {},
+  ): Promise<ReadonlySet<string>> {
     const refused = new Set<string>();
     await Promise.all(
       [...entries].map(async ([key, stored]) => {

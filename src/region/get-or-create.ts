@@ -162,7 +162,8 @@ export function isReentrant(
   current: Flight | undefined,
 ): boolean {
   return (
-    isCreatedAbove(caller, core.store.lock, core.store.lockName(call.name)) || (current !== undefined && closesCircle(caller, current))
+    isCreatedAbove(caller, core.store.lock, core.store.lockName(call.name)) ||
+    (current !== undefined && closesCircle(caller, current))
   );
 }
 

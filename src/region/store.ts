@@ -144,7 +144,9 @@ export class Store {
     const answer = this.#ask('getMulti', () => this.backend.getMulti(names, records && { records }));
     return andThen(answer, (found) => {
       if (Array.isArray(found) && found.length === names.length) return found;
-      throw new BackendUnavailableError(`The backend answered to getMulti() of ${names.length} keys with ${shown(found)}.`);
+      throw new BackendUnavailableError(
+        `The backend answered to getMulti() of ${names.length} keys with ${shown(found)}.`,
+      );
     });
   }
 
@@ -319,6 +321,9 @@ export class Store {
 
   #overrule<T>(names: readonly string[], operation: () => Awaitable<T>): Awaitable<T> {
     if (this.#fenced) return operation();
-    return this.#locks.overrule(names.map((name) => this.lockName(name)), operation);
+    return this.#locks.overrule(
+      names.map((name) => this.lockName(name)),
+      operation,
+    );
   }
 }

@@ -17,7 +17,8 @@ export class FakeClock implements Clock {
   /** Epoch milliseconds or a date. Default: 2026-01-01T00:00:00Z. */
   constructor(start: number | Date = Date.UTC(2026, 0)) {
     this.#now = Number(start);
-    if (!Number.isFinite(this.#now)) throw new ValidationError('A FakeClock starts at a date or at epoch milliseconds.');
+    if (!Number.isFinite(this.#now))
+      throw new ValidationError('A FakeClock starts at a date or at epoch milliseconds.');
   }
 
   now(): number {
@@ -56,7 +57,8 @@ export class FakeClock implements Clock {
 
   #due(end: number): Timer | undefined {
     let first: Timer | undefined;
-    for (const timer of this.#timers) if (timer.at <= end && (first === undefined || timer.at < first.at)) first = timer;
+    for (const timer of this.#timers)
+      if (timer.at <= end && (first === undefined || timer.at < first.at)) first = timer;
     return first;
   }
 }

@@ -28,6 +28,9 @@ describe.concurrent('the suite finds a backend whose', () => {
 
   afterAll(() => {
     const names = lawsOf(fencedOptions()).map(({ name }) => name);
-    expect(names.filter((name) => !caught.has(name)), 'laws that no broken backend breaks').toEqual([]);
+    expect(
+      names.filter((name) => !caught.has(name)),
+      'laws that no broken backend breaks',
+    ).toEqual([]);
   });
 });

@@ -19,7 +19,8 @@ afterAll(async () => {
 
 /** A file for each law, and whatever is wanted over it. */
 function fileOptions(wrap: (backend: CacheBackend) => CacheBackend = (backend) => backend): ConformanceOptions {
-  const open = (more: Partial<FileArguments> = {}) => wrap(fileBackend({ filename: join(folder, 'cache'), lockSleep: 5, ...more }));
+  const open = (more: Partial<FileArguments> = {}) =>
+    wrap(fileBackend({ filename: join(folder, 'cache'), lockSleep: 5, ...more }));
   return {
     create: async (): Promise<CacheBackend> => {
       folder = await mkdtemp(join(tmpdir(), 'dogpile-cache-test-'));
@@ -32,7 +33,19 @@ function fileOptions(wrap: (backend: CacheBackend) => CacheBackend = (backend) =
 }
 
 prove('[py 167-203, 214] file, and a second backend over it', fileOptions());
-prove('[py 216] file through a plain proxy', fileOptions((backend) => ProxyBackend.wrap(new ProxyBackend(), backend)));
-prove('file through key prefix', fileOptions((backend) => ProxyBackend.wrap(new KeyPrefixProxy('shop:'), backend)));
-prove('file through logging', fileOptions((backend) => ProxyBackend.wrap(new LoggingProxy({ debug: () => {} }), backend)));
-prove('file through compression', fileOptions((backend) => ProxyBackend.wrap(new CompressionProxy({ threshold: 16 }) as ProxyBackend, backend)));
+prove(
+  '[py 216] file through a plain proxy',
+  fileOptions((backend) => ProxyBackend.wrap(new ProxyBackend(), backend)),
+);
+prove(
+  'file through key prefix',
+  fileOptions((backend) => ProxyBackend.wrap(new KeyPrefixProxy('shop:'), backend)),
+);
+prove(
+  'file through logging',
+  fileOptions((backend) => ProxyBackend.wrap(new LoggingProxy({ debug: () => {} }), backend)),
+);
+prove(
+  'file through compression',
+  fileOptions((backend) => ProxyBackend.wrap(new CompressionProxy({ threshold: 16 }) as ProxyBackend, backend)),
+);

@@ -14,7 +14,12 @@ describe('what is skipped for null', () => {
     expect(kept).toContain('storesNothing: every call runs its creator, at the same time too');
     const reasons = new Set(laws.map(({ skip }) => skip));
     expect(reasons).toEqual(
-      new Set([undefined, 'This backend stores nothing (storesNothing).', 'The options have no second().', 'The options have no lapsing().']),
+      new Set([
+        undefined,
+        'This backend stores nothing (storesNothing).',
+        'The options have no second().',
+        'The options have no lapsing().',
+      ]),
     );
   });
 });

@@ -32,7 +32,11 @@ for (const [store, make] of Object.entries(stores)) {
 for (const store of ofBytes) {
   prove(`${store} through compression`, { create: () => compressed(stores[store]()) });
   prove(`${store} through compression, prefix and logging`, {
-    create: () => ProxyBackend.wrap(new LoggingProxy(quiet), ProxyBackend.wrap(new KeyPrefixProxy('shop:'), compressed(stores[store]()))),
+    create: () =>
+      ProxyBackend.wrap(
+        new LoggingProxy(quiet),
+        ProxyBackend.wrap(new KeyPrefixProxy('shop:'), compressed(stores[store]())),
+      ),
   });
 }
 

@@ -27,7 +27,9 @@ describe("Python's debug lines", () => {
     const { lines, region, stop } = setUp();
     await region.get('x'.repeat(1000));
     stop();
-    expect(lines[0]).toBe(`No value present for key: "${'x'.repeat(149)} ... (702 characters truncated) ... ${'x'.repeat(149)}"`);
+    expect(lines[0]).toBe(
+      `No value present for key: "${'x'.repeat(149)} ... (702 characters truncated) ... ${'x'.repeat(149)}"`,
+    );
   });
 
   it('[py 94] a value of another version, told before an invalidation of it', async () => {

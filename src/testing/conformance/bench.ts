@@ -4,7 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { type CacheBackend, CachedValue, type CacheMutex, type ConfigureOptions, type Lease, type Storable } from '../../api.js';
+import {
+  type CacheBackend,
+  CachedValue,
+  type CacheMutex,
+  type ConfigureOptions,
+  type Lease,
+  type Storable,
+} from '../../api.js';
 import { systemClock } from '../../clock.js';
 import { durationOption } from '../../duration.js';
 import { type CacheRegion, makeRegion } from '../../region/region.js';
@@ -74,7 +81,8 @@ export class Bench {
 
   /** Something to store: an entry, in the form that this backend stores. */
   entry(payload: unknown): Storable {
-    if (this.backend.stores === 'bytes') return new TextEncoder().encode(`{"ct":1767225600,"v":2}|${JSON.stringify(payload)}`);
+    if (this.backend.stores === 'bytes')
+      return new TextEncoder().encode(`{"ct":1767225600,"v":2}|${JSON.stringify(payload)}`);
     return new CachedValue(payload, { ct: 1_767_225_600, v: 2 });
   }
 
@@ -104,7 +112,10 @@ export class Bench {
   async #inTime(work: () => Promise<void>, what: string): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new assert.AssertionError({ message: `"${what}" did not end within ${this.#patience} ms.` })), this.#patience);
+      timer = setTimeout(
+        () => reject(new assert.AssertionError({ message: `"${what}" did not end within ${this.#patience} ms.` })),
+        this.#patience,
+      );
     });
     try {
       await Promise.race([begun(work()), late]);
@@ -129,13 +140,21 @@ export function pass(ms: number): Promise<void> {
 
 /** That what was read is what was stored: the same bytes, or the same value with the same metadata. */
 export function assertStored(actual: Storable | undefined, expected: Storable | undefined, what: string): void {
-  if (expected === undefined) return assert.equal(actual, undefined, `${what}: there is nothing, so it must answer undefined.`);
+  if (expected === undefined)
+    return assert.equal(actual, undefined, `${what}: there is nothing, so it must answer undefined.`);
   if (expected instanceof Uint8Array) {
-    assert.ok(actual instanceof Uint8Array, `${what}: a backend that stores bytes must answer with a Uint8Array, not ${kindOf(actual)}.`);
+    assert.ok(
+      actual instanceof Uint8Array,
+      `${what}: a backend that stores bytes must answer with a Uint8Array, not ${kindOf(actual)}.`,
+    );
     return assert.ok(sameBytes(actual, expected), `${what}: it must answer with the very bytes that were stored.`);
   }
-  assert.ok(actual instanceof CachedValue, `${what}: a backend that stores values must answer with the CachedValue, not ${kindOf(actual)}.`);
-  const isSame = isDeepStrictEqual(actual.payload, expected.payload) && isDeepStrictEqual(actual.metadata, expected.metadata);
+  assert.ok(
+    actual instanceof CachedValue,
+    `${what}: a backend that stores values must answer with the CachedValue, not ${kindOf(actual)}.`,
+  );
+  const isSame =
+    isDeepStrictEqual(actual.payload, expected.payload) && isDeepStrictEqual(actual.metadata, expected.metadata);
   assert.ok(isSame, `${what}: it must answer with the value and metadata that were stored.`);
 }
 

@@ -27,7 +27,11 @@ export const fenceLaws: readonly Draft[] = [
     needs,
     check: async (bench) => {
       const lease = await bench.lease('a');
-      assert.notEqual(await bench.backend.set(bench.key('a'), bench.entry('made'), { lease, ttl: 60_000 }), false, 'commit');
+      assert.notEqual(
+        await bench.backend.set(bench.key('a'), bench.entry('made'), { lease, ttl: 60_000 }),
+        false,
+        'commit',
+      );
       assertStored(await bench.backend.get(bench.key('a')), bench.entry('made'), 'get');
     },
   },
@@ -67,7 +71,8 @@ export const fenceLaws: readonly Draft[] = [
     check: async (bench) => {
       const leases = [await bench.lease('a'), await bench.lease('b')];
       await bench.backend.deleteMulti(['a', 'b'].map((key) => bench.key(key)));
-      for (const [at, lease] of leases.entries()) await refuses(bench, at === 0 ? 'a' : 'b', 'late', lease, 'a lease whose key was deleted');
+      for (const [at, lease] of leases.entries())
+        await refuses(bench, at === 0 ? 'a' : 'b', 'late', lease, 'a lease whose key was deleted');
     },
   },
   {
@@ -85,8 +90,14 @@ export const fenceLaws: readonly Draft[] = [
     needs,
     check: async (bench) => {
       const leases = [await bench.lease('a'), await bench.lease('b')];
-      await bench.backend.setMulti(new Map([[bench.key('a'), bench.entry('said')], [bench.key('b'), bench.entry('said')]]));
-      for (const [at, lease] of leases.entries()) await refuses(bench, at === 0 ? 'a' : 'b', 'late', lease, 'a lease whose key was set');
+      await bench.backend.setMulti(
+        new Map([
+          [bench.key('a'), bench.entry('said')],
+          [bench.key('b'), bench.entry('said')],
+        ]),
+      );
+      for (const [at, lease] of leases.entries())
+        await refuses(bench, at === 0 ? 'a' : 'b', 'late', lease, 'a lease whose key was set');
     },
   },
   {
@@ -109,7 +120,11 @@ export const fenceLaws: readonly Draft[] = [
       const next = await bench.lease('a');
       await refuses(bench, 'a', 'late', late, 'a lease that another has taken over from');
       await late.release();
-      assert.equal(await bench.mutex('a').locked(), true, 'A lease that was lost was released, and with it the lease of who took over.');
+      assert.equal(
+        await bench.mutex('a').locked(),
+        true,
+        'A lease that was lost was released, and with it the lease of who took over.',
+      );
       await commits(bench, 'a', 'next', next);
       await refuses(bench, 'a', 'late', late, 'a lease that another has taken over from');
     },
@@ -122,7 +137,11 @@ export const fenceLaws: readonly Draft[] = [
       await bench.backend.delete(bench.key('a'));
       const next = await bench.lease('a');
       await late.release();
-      assert.equal(await bench.mutex('a').locked(), true, 'A lease that was lost was released, and with it the lease of who took over.');
+      assert.equal(
+        await bench.mutex('a').locked(),
+        true,
+        'A lease that was lost was released, and with it the lease of who took over.',
+      );
       await commits(bench, 'a', 'next', next);
     },
   },
@@ -136,11 +155,16 @@ export const fenceLaws: readonly Draft[] = [
       await bench.backend.set(bench.key('d'), bench.entry('said'));
       const entries = new Map<string, Storable>(['a', 'b', 'c', 'd'].map((key) => [bench.key(key), bench.entry(key)]));
       const refused = await bench.backend.setMulti(entries, { leases });
-      assert.deepEqual([...(refused ?? [])].sort(), [bench.key('b'), bench.key('d')].sort(), 'setMulti with leases must answer with the keys refused.');
+      assert.deepEqual(
+        [...(refused ?? [])].sort(),
+        [bench.key('b'), bench.key('d')].sort(),
+        'setMulti with leases must answer with the keys refused.',
+      );
       const found = await bench.backend.getMulti([...entries.keys()]);
       const expected = [bench.entry('a'), undefined, bench.entry('c'), bench.entry('said')];
       for (const [at, stored] of expected.entries()) assertStored(found[at], stored, `getMulti, place ${at}`);
-      for (const key of ['a', 'b', 'c', 'd']) assert.equal(await bench.mutex(key).locked(), false, `A commit of many must release "${key}".`);
+      for (const key of ['a', 'b', 'c', 'd'])
+        assert.equal(await bench.mutex(key).locked(), false, `A commit of many must release "${key}".`);
       for (const lease of leases.values()) await lease.release();
     },
   },
@@ -212,9 +236,15 @@ async function refuses(
   backend: CacheBackend = bench.backend,
 ): Promise<void> {
   const before = await bench.backend.get(bench.key(key));
-  assert.equal(await backend.set(bench.key(key), bench.entry(payload), { lease }), false, `A set with ${why} must answer false.`);
+  assert.equal(
+    await backend.set(bench.key(key), bench.entry(payload), { lease }),
+    false,
+    `A set with ${why} must answer false.`,
+  );
   assertStored(await bench.backend.get(bench.key(key)), before, `A set with ${why} must change nothing; get`);
-  const refused = await backend.setMulti(new Map([[bench.key(key), bench.entry(payload)]]), { leases: new Map([[bench.key(key), lease]]) });
+  const refused = await backend.setMulti(new Map([[bench.key(key), bench.entry(payload)]]), {
+    leases: new Map([[bench.key(key), lease]]),
+  });
   assert.deepEqual([...(refused ?? [])], [bench.key(key)], `A setMulti with ${why} must name it.`);
   assertStored(await bench.backend.get(bench.key(key)), before, `A setMulti with ${why} must change nothing; get`);
 }

@@ -18,7 +18,11 @@ export const generationLaws: readonly Draft[] = [
         await bench.backend.get(bench.key('a'), { records: request });
         assert.ok(request.found, 'get with a request for records must say what it found.');
         assert.equal(request.found.region, undefined, 'A read must not make a record.');
-        assert.equal(await recordOf(bench.backend), undefined, 'generations.read must not make a record unless it is told to seed.');
+        assert.equal(
+          await recordOf(bench.backend),
+          undefined,
+          'generations.read must not make a record unless it is told to seed.',
+        );
       }
     },
   },
@@ -27,11 +31,19 @@ export const generationLaws: readonly Draft[] = [
     needs,
     check: async (bench) => {
       const seeded = await seed(bench.backend);
-      assert.deepEqual([seeded.seq, seeded.hard, seeded.soft, seeded.tagged], [0, 0, 0, 0], 'The counters of a new record are 0.');
+      assert.deepEqual(
+        [seeded.seq, seeded.hard, seeded.soft, seeded.tagged],
+        [0, 0, 0, 0],
+        'The counters of a new record are 0.',
+      );
       assert.equal(seeded.at, undefined, 'A new record knows of no invalidation.');
       assert.ok(seeded.rid.length >= 22, `The incarnation "${seeded.rid}" is too short for 128 random bits.`);
       assert.deepEqual(await seed(bench.backend), seeded, 'A record that is there must not be made anew.');
-      assert.notEqual((await seed(bench.backend, 'orders')).rid, seeded.rid, 'Each record has an incarnation of its own.');
+      assert.notEqual(
+        (await seed(bench.backend, 'orders')).rid,
+        seeded.rid,
+        'Each record has an incarnation of its own.',
+      );
     },
   },
   {
@@ -64,7 +76,9 @@ export const generationLaws: readonly Draft[] = [
     needs,
     check: async (bench) => {
       await seed(bench.backend);
-      await Promise.all(Array.from({ length: 20 }, async (_, at) => storeOf(bench.backend).invalidate(REGION, { hard: at % 2 === 0 })));
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, at) => storeOf(bench.backend).invalidate(REGION, { hard: at % 2 === 0 })),
+      );
       assert.equal((await recordOf(bench.backend))?.seq, 20);
     },
   },
@@ -81,7 +95,11 @@ export const generationLaws: readonly Draft[] = [
       assert.deepEqual(request.found?.tags.get('red'), { rid: before.rid, hard: 1, soft: 2 });
       const blue = request.found?.tags.get('blue');
       assert.deepEqual([blue?.rid, blue?.hard], [before.rid, 1]);
-      assert.equal(request.found?.tags.get('green'), undefined, 'A tag that was never invalidated or written has no record.');
+      assert.equal(
+        request.found?.tags.get('green'),
+        undefined,
+        'A tag that was never invalidated or written has no record.',
+      );
     },
   },
   {
@@ -113,7 +131,12 @@ export const generationLaws: readonly Draft[] = [
       await lease?.release();
       const many = requestOf();
       const leases = await bench.backend.acquireMulti?.([bench.key('a')], { records: many });
-      if (leases) assert.deepEqual(many.found?.region, request.found.region, 'acquireMulti with a request for records must say what it found.');
+      if (leases)
+        assert.deepEqual(
+          many.found?.region,
+          request.found.region,
+          'acquireMulti with a request for records must say what it found.',
+        );
     },
   },
   {
@@ -124,11 +147,18 @@ export const generationLaws: readonly Draft[] = [
       await storeOf(bench.backend).invalidate(REGION, { hard: true });
       const next = await bench.mutex('a').acquire({ wait: false, records: requestOf() });
       assert.ok(next, 'A lease that a hard invalidation has cut off must not keep others from creating.');
-      assert.equal(await bench.backend.set(bench.key('a'), bench.entry('late'), { lease, generation: fence }), false, 'A commit that is cut off must answer false.');
+      assert.equal(
+        await bench.backend.set(bench.key('a'), bench.entry('late'), { lease, generation: fence }),
+        false,
+        'A commit that is cut off must answer false.',
+      );
       assertStored(await bench.backend.get(bench.key('a')), undefined, 'get after a commit that was refused');
       await lease.release();
       const { rid = '', seq = 0 } = (await recordOf(bench.backend)) ?? {};
-      const answer = await bench.backend.set(bench.key('a'), bench.entry('next'), { lease: next, generation: { ...fence, rid, seq } });
+      const answer = await bench.backend.set(bench.key('a'), bench.entry('next'), {
+        lease: next,
+        generation: { ...fence, rid, seq },
+      });
       assert.notEqual(answer, false, 'Who has taken over must be able to commit.');
     },
   },
@@ -139,9 +169,16 @@ export const generationLaws: readonly Draft[] = [
       const one = await begin(bench, 'a');
       const other = await begin(bench, 'b');
       await storeOf(bench.backend).invalidate(REGION, { hard: true });
-      assert.equal(await bench.backend.set(bench.key('a'), bench.entry('late'), { lease: one.lease, generation: one.fence }), false, 'set');
+      assert.equal(
+        await bench.backend.set(bench.key('a'), bench.entry('late'), { lease: one.lease, generation: one.fence }),
+        false,
+        'set',
+      );
       const leases = new Map([[bench.key('b'), other.lease]]);
-      const refused = await bench.backend.setMulti(new Map([[bench.key('b'), bench.entry('late')]]), { leases, generation: other.fence });
+      const refused = await bench.backend.setMulti(new Map([[bench.key('b'), bench.entry('late')]]), {
+        leases,
+        generation: other.fence,
+      });
       assert.deepEqual([...(refused ?? [])], [bench.key('b')], 'setMulti must name what is cut off.');
       assert.deepEqual([...(await bench.backend.getMulti([bench.key('a'), bench.key('b')]))], [undefined, undefined]);
     },
@@ -165,7 +202,9 @@ export const generationLaws: readonly Draft[] = [
       const commit = async (key: string, tag: string) => {
         const { lease, fence } = await begin(bench, key);
         const tags = new Map([[bench.key(key), [tag]]]);
-        return async () => (await bench.backend.set(bench.key(key), bench.entry(key), { lease, generation: { ...fence, tags } })) !== false;
+        return async () =>
+          (await bench.backend.set(bench.key(key), bench.entry(key), { lease, generation: { ...fence, tags } })) !==
+          false;
       };
       const [red, blue, green] = [await commit('a', 'red'), await commit('b', 'blue'), await commit('c', 'green')];
       await storeOf(bench.backend).invalidateTags(REGION, ['red'], { hard: true });
@@ -174,7 +213,11 @@ export const generationLaws: readonly Draft[] = [
       await storeOf(bench.backend).invalidateTags(REGION, ['blue'], { hard: false });
       assert.equal(await then(), true, 'A commit with a tag that was invalidated softly must be stored.');
       await (await commit('e', 'green'))();
-      assert.equal(await (await commit('f', 'red'))(), true, 'A creation that began after the invalidation of its tag must be stored.');
+      assert.equal(
+        await (await commit('f', 'red'))(),
+        true,
+        'A creation that began after the invalidation of its tag must be stored.',
+      );
       // Of tags without a record nobody can tell: either is lawful, but nothing may hang or throw.
       await blue();
       await green();
@@ -189,11 +232,28 @@ export const generationLaws: readonly Draft[] = [
         await storeOf(bench.backend).invalidate(REGION, { hard });
         const old: GenerationFence = { region: REGION, rid, seq, moved: undefined };
         const name = bench.key(hard ? 'hard' : 'soft');
-        assert.equal(await bench.backend.set(name, bench.entry('said'), { generation: old }), false, 'A set with an old generation must answer false.');
+        assert.equal(
+          await bench.backend.set(name, bench.entry('said'), { generation: old }),
+          false,
+          'A set with an old generation must answer false.',
+        );
         assertStored(await bench.backend.get(name), undefined, 'get after a set that was refused');
-        assert.deepEqual(old.moved, await recordOf(bench.backend), 'A set that is refused must be told the record there is.');
-        const anew: GenerationFence = { region: REGION, rid: old.moved?.rid ?? '', seq: old.moved?.seq ?? 0, moved: undefined };
-        assert.notEqual(await bench.backend.set(name, bench.entry('said'), { generation: anew }), false, 'Stamped anew, it must be stored.');
+        assert.deepEqual(
+          old.moved,
+          await recordOf(bench.backend),
+          'A set that is refused must be told the record there is.',
+        );
+        const anew: GenerationFence = {
+          region: REGION,
+          rid: old.moved?.rid ?? '',
+          seq: old.moved?.seq ?? 0,
+          moved: undefined,
+        };
+        assert.notEqual(
+          await bench.backend.set(name, bench.entry('said'), { generation: anew }),
+          false,
+          'Stamped anew, it must be stored.',
+        );
         assertStored(await bench.backend.get(name), bench.entry('said'), 'get');
       }
     },
@@ -206,12 +266,23 @@ export const generationLaws: readonly Draft[] = [
       assert.equal(await bench.backend.set(bench.key('a'), bench.entry(1), { generation: fence }), false, 'set');
       assert.ok(fence.moved, 'A set that is refused must be told the record there is.');
       const many: GenerationFence = { region: REGION, rid: '', seq: 0, moved: undefined };
-      const entries = new Map([[bench.key('a'), bench.entry(1)], [bench.key('b'), bench.entry(2)]]);
-      assert.equal((await bench.backend.setMulti(entries, { generation: many }))?.size, 2, 'setMulti must name all of them.');
+      const entries = new Map([
+        [bench.key('a'), bench.entry(1)],
+        [bench.key('b'), bench.entry(2)],
+      ]);
+      assert.equal(
+        (await bench.backend.setMulti(entries, { generation: many }))?.size,
+        2,
+        'setMulti must name all of them.',
+      );
       assert.deepEqual(many.moved, fence.moved);
       assert.deepEqual([...(await bench.backend.getMulti([...entries.keys()]))], [undefined, undefined]);
       const known: GenerationFence = { region: REGION, rid: fence.moved.rid, seq: fence.moved.seq, moved: undefined };
-      assert.equal((await bench.backend.setMulti(entries, { generation: known }))?.size ?? 0, 0, 'Stamped anew, they must be stored.');
+      assert.equal(
+        (await bench.backend.setMulti(entries, { generation: known }))?.size ?? 0,
+        0,
+        'Stamped anew, they must be stored.',
+      );
       assertStored(await bench.backend.get(bench.key('b')), bench.entry(2), 'get');
     },
   },
@@ -228,7 +299,11 @@ export const generationLaws: readonly Draft[] = [
       assert.equal((await recordOf(other))?.hard, 1, 'generations.read in the second backend');
       const { rid, seq } = request.found.region;
       const generation: GenerationFence = { region: REGION, rid, seq, moved: undefined };
-      assert.equal(await other.set(bench.key('a'), bench.entry('late'), { lease, generation }), false, 'A commit that another has cut off must answer false.');
+      assert.equal(
+        await other.set(bench.key('a'), bench.entry('late'), { lease, generation }),
+        false,
+        'A commit that another has cut off must answer false.',
+      );
     },
   },
 ];

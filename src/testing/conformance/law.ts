@@ -47,14 +47,22 @@ export interface Draft {
   check(bench: Bench): void | Promise<string | void>;
 }
 
-export const storing: Need = (backend) => (backend.storesNothing ? 'This backend stores nothing (storesNothing).' : undefined);
-export const storingNothing: Need = (backend) => (backend.storesNothing ? undefined : 'Only for backends that store nothing (storesNothing).');
-export const bytes: Need = (backend) => (backend.stores === 'bytes' ? undefined : 'Only for backends that store bytes.');
-export const values: Need = (backend) => (backend.stores === 'values' ? undefined : 'Only for backends that store values.');
+export const storing: Need = (backend) =>
+  backend.storesNothing ? 'This backend stores nothing (storesNothing).' : undefined;
+export const storingNothing: Need = (backend) =>
+  backend.storesNothing ? undefined : 'Only for backends that store nothing (storesNothing).';
+export const bytes: Need = (backend) =>
+  backend.stores === 'bytes' ? undefined : 'Only for backends that store bytes.';
+export const values: Need = (backend) =>
+  backend.stores === 'values' ? undefined : 'Only for backends that store values.';
 export const mutex: Need = (backend) =>
-  backend.mutex?.('') === undefined ? 'This backend has no mutex of its own: the region elects inside the process.' : undefined;
+  backend.mutex?.('') === undefined
+    ? 'This backend has no mutex of its own: the region elects inside the process.'
+    : undefined;
 export const generations: Need = (backend) =>
-  backend.generations === undefined ? 'This backend keeps no generations: invalidations stay in the process.' : undefined;
+  backend.generations === undefined
+    ? 'This backend keeps no generations: invalidations stay in the process.'
+    : undefined;
 
 /** The laws of some drafts for one kind of backend. */
 export function lawsOf(drafts: readonly Draft[], options: ConformanceOptions): readonly Law[] {
@@ -68,7 +76,9 @@ export function checkExceptions(drafts: readonly Draft[], { except = {} }: Confo
   for (const name of Object.keys(except)) {
     if (names.includes(name)) continue;
     const close = nearest(name, names);
-    throw new ValidationError(`except: no law is called "${name}".${close === undefined ? '' : ` Did you mean "${close}"?`}`);
+    throw new ValidationError(
+      `except: no law is called "${name}".${close === undefined ? '' : ` Did you mean "${close}"?`}`,
+    );
   }
 }
 
@@ -101,6 +111,7 @@ function checkOptions(options: ConformanceOptions): void {
   checkObject('The options of the conformance suite', options);
   refuseUnknown('The conformance suite', options, ['create', 'dispose', 'second', 'lapsing', 'except', 'patience']);
   checkFunction('create', options.create);
-  for (const name of ['dispose', 'second', 'lapsing'] as const) if (options[name] !== undefined) checkFunction(name, options[name]);
+  for (const name of ['dispose', 'second', 'lapsing'] as const)
+    if (options[name] !== undefined) checkFunction(name, options[name]);
   if (options.patience !== undefined) durationOption(options.patience, 'patience');
 }

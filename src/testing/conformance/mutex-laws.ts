@@ -44,7 +44,10 @@ export const mutexDrafts: readonly Draft[] = [
       assert.equal(await bench.mutex('a').acquire({ wait: false }), undefined);
       assert.equal(await bench.mutex('a').locked(), true, 'A try that failed must leave the lock with its holder.');
       await lease.release();
-      assert.ok(await bench.mutex('a').acquire({ wait: false }), 'acquire({ wait: false }) of a free lock must answer with a lease.');
+      assert.ok(
+        await bench.mutex('a').acquire({ wait: false }),
+        'acquire({ wait: false }) of a free lock must answer with a lease.',
+      );
     },
   },
   {
@@ -93,11 +96,21 @@ export const mutexDrafts: readonly Draft[] = [
     check: async (bench) => {
       const reason = new Error('no longer wanted');
       const asking = async (signal: AbortSignal) => bench.mutex('a').acquire({ signal });
-      await assert.rejects(asking(AbortSignal.abort(reason)), (error) => error === reason, 'acquire() with a signal that is aborted');
+      await assert.rejects(
+        asking(AbortSignal.abort(reason)),
+        (error) => error === reason,
+        'acquire() with a signal that is aborted',
+      );
       assert.equal(await bench.mutex('a').locked(), false, 'An aborted acquire() must not take the lock.');
       const lease = await bench.lease('a');
       const controller = new AbortController();
-      const waiting = begun(assert.rejects(asking(controller.signal), (error) => error === reason, 'acquire() that is aborted while it waits'));
+      const waiting = begun(
+        assert.rejects(
+          asking(controller.signal),
+          (error) => error === reason,
+          'acquire() that is aborted while it waits',
+        ),
+      );
       await pass(20);
       controller.abort(reason);
       await waiting;
@@ -115,7 +128,11 @@ export const mutexDrafts: readonly Draft[] = [
           const lease = await bench.mutex(key).acquire({ wait: false });
           assert.ok(lease, `acquire({ wait: false }) of ${JSON.stringify(key)} while "foo" is held`);
           leases.push(lease);
-          assert.equal(await bench.mutex(key).acquire({ wait: false }), undefined, `${JSON.stringify(key)} was given out twice.`);
+          assert.equal(
+            await bench.mutex(key).acquire({ wait: false }),
+            undefined,
+            `${JSON.stringify(key)} was given out twice.`,
+          );
         }
         for (const lease of leases) await lease.release();
       }
@@ -148,7 +165,10 @@ export const mutexDrafts: readonly Draft[] = [
       const [found] = await bench.backend.getMulti([bench.key('a')]);
       assert.ok(found !== undefined, 'What is stored must be readable while its lock is held.');
       await lease.release();
-      assert.ok((await bench.backend.get(bench.key('a'))) !== undefined, 'What is stored must still be there after release().');
+      assert.ok(
+        (await bench.backend.get(bench.key('a'))) !== undefined,
+        'What is stored must still be there after release().',
+      );
     },
   },
   {
@@ -161,7 +181,11 @@ export const mutexDrafts: readonly Draft[] = [
       const next = await bench.lease('a');
       await first.release();
       await first[Symbol.asyncDispose]();
-      assert.equal(await bench.mutex('a').locked(), true, 'A lease that has ended was released again, and with it the lease of the next holder.');
+      assert.equal(
+        await bench.mutex('a').locked(),
+        true,
+        'A lease that has ended was released again, and with it the lease of the next holder.',
+      );
       assert.equal(await bench.mutex('a').acquire({ wait: false }), undefined, 'The lock of a holder was given out.');
       await next[Symbol.asyncDispose]();
       assert.equal(await bench.mutex('a').locked(), false, 'asyncDispose must release.');
@@ -178,7 +202,10 @@ export const mutexDrafts: readonly Draft[] = [
         assert.ok(token.length >= 22, `The token "${token}" is too short for 128 random bits.`);
         for (const other of leases.slice(0, at)) {
           const differing = [...token].filter((letter, place) => letter !== other.token[place]).length;
-          assert.ok(differing >= 12, `The tokens "${token}" and "${other.token}" are nearly the same: they must be 128 random bits each.`);
+          assert.ok(
+            differing >= 12,
+            `The tokens "${token}" and "${other.token}" are nearly the same: they must be 128 random bits each.`,
+          );
         }
       }
     },
@@ -188,11 +215,13 @@ export const mutexDrafts: readonly Draft[] = [
     needs,
     check: async (bench) => {
       const empty = await bench.lease('a');
-      if ('stored' in empty) assert.equal(empty.stored, undefined, 'A lease of a key without a value must not come with one.');
+      if ('stored' in empty)
+        assert.equal(empty.stored, undefined, 'A lease of a key without a value must not come with one.');
       await empty.release();
       await bench.backend.set(bench.key('a'), bench.entry(1));
       const full = await bench.lease('a');
-      if ('stored' in full) assert.ok(full.stored !== undefined, 'A lease that says what is stored must say it when there is something.');
+      if ('stored' in full)
+        assert.ok(full.stored !== undefined, 'A lease that says what is stored must say it when there is something.');
     },
   },
   {
@@ -202,7 +231,11 @@ export const mutexDrafts: readonly Draft[] = [
       const held = await bench.lease('b');
       const leases = await bench.backend.acquireMulti?.(['a', 'b', 'c'].map((key) => bench.key(key)));
       if (!leases) return ONE_BY_ONE;
-      assert.deepEqual([...leases.keys()].sort(), [bench.key('a'), bench.key('c')].sort(), 'acquireMulti must answer with the leases that were won.');
+      assert.deepEqual(
+        [...leases.keys()].sort(),
+        [bench.key('a'), bench.key('c')].sort(),
+        'acquireMulti must answer with the leases that were won.',
+      );
       for (const key of ['a', 'b', 'c']) assert.equal(await bench.mutex(key).locked(), true, `locked() of "${key}"`);
       await leases.get(bench.key('a'))?.release();
       assert.equal(await bench.mutex('a').locked(), false, 'A lease of acquireMulti is released by itself.');
@@ -230,12 +263,20 @@ export const mutexDrafts: readonly Draft[] = [
       const other = await bench.second();
       const lease = await bench.lease('a');
       assert.equal(await bench.mutex('a', other).locked(), true, 'locked() in the second backend');
-      assert.equal(await bench.mutex('a', other).acquire({ wait: false }), undefined, 'acquire() in the second backend');
+      assert.equal(
+        await bench.mutex('a', other).acquire({ wait: false }),
+        undefined,
+        'acquire() in the second backend',
+      );
       const waiting = begun(bench.lease('a', other));
       await pass(10);
       await lease.release();
       const next = await waiting;
-      assert.equal(await bench.mutex('a').acquire({ wait: false }), undefined, 'acquire() in the first backend while the second holds');
+      assert.equal(
+        await bench.mutex('a').acquire({ wait: false }),
+        undefined,
+        'acquire() in the first backend while the second holds',
+      );
       await next.release();
       assert.equal(await bench.mutex('a').locked(), false, 'locked() in the first backend after the second released');
     },
@@ -270,10 +311,22 @@ export const mutexDrafts: readonly Draft[] = [
       });
       const next = await takeOver(bench.mutex('a').acquire());
       assert.equal(await told, 'lapsed', 'whenLost() must say that the lease has lapsed.');
-      assert.equal(await bench.backend.set(bench.key('a'), bench.entry('late'), { lease: late }), false, 'A lease that has lapsed must not commit.');
+      assert.equal(
+        await bench.backend.set(bench.key('a'), bench.entry('late'), { lease: late }),
+        false,
+        'A lease that has lapsed must not commit.',
+      );
       await late.release();
-      assert.equal(await bench.mutex('a').locked(), true, 'A lease that has lapsed was released, and with it the lease of who took over.');
-      assert.notEqual(await bench.backend.set(bench.key('a'), bench.entry('next'), { lease: next }), false, 'Who took over must be able to commit.');
+      assert.equal(
+        await bench.mutex('a').locked(),
+        true,
+        'A lease that has lapsed was released, and with it the lease of who took over.',
+      );
+      assert.notEqual(
+        await bench.backend.set(bench.key('a'), bench.entry('next'), { lease: next }),
+        false,
+        'Who took over must be able to commit.',
+      );
     },
   },
 ];

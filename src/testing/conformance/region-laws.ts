@@ -25,7 +25,13 @@ export const regionLaws: readonly Draft[] = [
     needs,
     check: async (bench) => {
       const region = bench.region();
-      await region.setMulti(new Map([['a', 1], ['b', 2], ['c', 3]]));
+      await region.setMulti(
+        new Map([
+          ['a', 1],
+          ['b', 2],
+          ['c', 3],
+        ]),
+      );
       assert.equal(await region.get('b'), 2);
       assert.deepEqual(await region.getMulti(['c', 'nothing', 'a', 'c']), [3, undefined, 1, 3]);
       await region.deleteMulti(['a', 'nothing', 'c']);
@@ -33,7 +39,10 @@ export const regionLaws: readonly Draft[] = [
       assert.deepEqual(await region.getMulti([]), []);
       await region.setMulti({});
       await region.deleteMulti([]);
-      assert.deepEqual(await region.getOrCreateMulti([], () => assert.fail('A creator must not be called for no keys.')), []);
+      assert.deepEqual(
+        await region.getOrCreateMulti([], () => assert.fail('A creator must not be called for no keys.')),
+        [],
+      );
     },
   },
   {
@@ -60,7 +69,10 @@ export const regionLaws: readonly Draft[] = [
       await gate.arrived;
       const later = [begun(region.getOrCreate('a', creator)), begun(region.getOrCreateMulti(['a'], never))];
       gate.open();
-      assert.deepEqual(await Promise.all(calling), Array.from({ length: 20 }, () => 'made'));
+      assert.deepEqual(
+        await Promise.all(calling),
+        Array.from({ length: 20 }, () => 'made'),
+      );
       assert.deepEqual(await Promise.all(later), ['made', ['made']]);
       assert.equal(calls(), 1, 'The creator was called more than once.');
     },
@@ -72,7 +84,11 @@ export const regionLaws: readonly Draft[] = [
       const region = bench.region();
       for (const [at, value] of [undefined, null, false, 0, ''].entries()) {
         assert.equal(await region.getOrCreate(`made ${at}`, () => value), value);
-        assert.equal(await region.getOrCreate(`made ${at}`, never), value, `A cached ${String(value)} was created again.`);
+        assert.equal(
+          await region.getOrCreate(`made ${at}`, never),
+          value,
+          `A cached ${String(value)} was created again.`,
+        );
         await region.set(`said ${at}`, value);
         const entry = await region.getCachedValue(`said ${at}`);
         assert.ok(entry, `A cached ${String(value)} was not found.`);
@@ -93,7 +109,10 @@ export const regionLaws: readonly Draft[] = [
       const { gate, creator, calls } = gated('new');
       const creating = begun(region.getOrCreate('a', creator));
       await gate.arrived;
-      assert.deepEqual(await Promise.all([region.getOrCreate('a', never), region.getOrCreate('a', never)]), ['old', 'old']);
+      assert.deepEqual(await Promise.all([region.getOrCreate('a', never), region.getOrCreate('a', never)]), [
+        'old',
+        'old',
+      ]);
       gate.open();
       assert.equal(await creating, 'new');
       assert.equal(calls(), 1);
@@ -133,7 +152,11 @@ export const regionLaws: readonly Draft[] = [
       const creating = begun(region.getOrCreate('a', creator));
       await gate.arrived;
       await region.delete('a');
-      assert.equal(await region.getOrCreate('a', () => 'new'), 'new', 'Who comes after a delete must not wait for what it made void.');
+      assert.equal(
+        await region.getOrCreate('a', () => 'new'),
+        'new',
+        'Who comes after a delete must not wait for what it made void.',
+      );
       gate.open();
       assert.equal(await creating, 'late', 'The caller gets what his creator made.');
       assert.equal(await region.get('a'), 'new');
@@ -208,7 +231,14 @@ export const regionLaws: readonly Draft[] = [
       await region.invalidateTags(['red']);
       gate.open();
       assert.equal(await creating, 'late');
-      assert.deepEqual(await region.getMulti(['a', 'b', 'c', 'd', 'e', 'f']), [undefined, undefined, 3, 4, undefined, undefined]);
+      assert.deepEqual(await region.getMulti(['a', 'b', 'c', 'd', 'e', 'f']), [
+        undefined,
+        undefined,
+        3,
+        4,
+        undefined,
+        undefined,
+      ]);
       assert.equal(await region.getOrCreate('a', () => 'new', { tags: ['red'] }), 'new');
       assert.equal(await region.get('a'), 'new');
     },
@@ -231,7 +261,10 @@ export const regionLaws: readonly Draft[] = [
         gate.fail(reason);
         for (const outcome of await settled) {
           assert.equal(outcome.status, 'rejected');
-          assert.ok(outcome.status === 'rejected' && Object.is(outcome.reason, reason), 'A caller was given another reason than what the creator threw.');
+          assert.ok(
+            outcome.status === 'rejected' && Object.is(outcome.reason, reason),
+            'A caller was given another reason than what the creator threw.',
+          );
         }
         assert.equal(calls, 1, 'A creator that failed was run again by those who had waited.');
         assert.equal(await region.keyIsLocked('a'), false, 'A creator that failed left its lock.');
@@ -263,7 +296,10 @@ export const regionLaws: readonly Draft[] = [
       const region = bench.region();
       let inner = 0;
       const bar = () => region.getOrCreate('bar', async () => ++inner);
-      assert.equal(await region.getOrCreate('foo', async () => `foo of ${await bar()} and ${await bar()}`), 'foo of 1 and 1');
+      assert.equal(
+        await region.getOrCreate('foo', async () => `foo of ${await bar()} and ${await bar()}`),
+        'foo of 1 and 1',
+      );
       assert.equal(await bar(), 1);
     },
   },
@@ -297,13 +333,23 @@ export const regionLaws: readonly Draft[] = [
         asked.push(keys);
         return keys.map((key) => `new ${key}`);
       };
-      assert.deepEqual(await region.getOrCreateMulti(['c', 'b', 'a', 'c'], creator), ['new c', 'there', 'new a', 'new c']);
+      assert.deepEqual(await region.getOrCreateMulti(['c', 'b', 'a', 'c'], creator), [
+        'new c',
+        'there',
+        'new a',
+        'new c',
+      ]);
       assert.deepEqual(asked, [['a', 'c']]);
       assert.deepEqual(await region.getMulti(['a', 'b', 'c']), ['new a', 'there', 'new c']);
       const partly = await region.getOrCreateMulti(['d', 'e'], () => new Map([['e', 'new e']]));
       assert.deepEqual(partly, [undefined, 'new e']);
       assert.deepEqual(await region.getMulti(['d', 'e']), [undefined, 'new e']);
-      assert.deepEqual(await Promise.all(['a', 'c', 'd', 'e'].map((key) => region.keyIsLocked(key))), [false, false, false, false]);
+      assert.deepEqual(await Promise.all(['a', 'c', 'd', 'e'].map((key) => region.keyIsLocked(key))), [
+        false,
+        false,
+        false,
+        false,
+      ]);
     },
   },
   {
@@ -364,9 +410,25 @@ export const regionLaws: readonly Draft[] = [
     needs,
     check: async (bench) => {
       const region = bench.region();
-      const keys = ['', ' ', 'a b', 'a\nb', 'a|b', '鍵', 'é', 'e\u0301', '__proto__', 'k'.repeat(300), 'loadUser|5', 'loadUser|"5"'];
+      const keys = [
+        '',
+        ' ',
+        'a b',
+        'a\nb',
+        'a|b',
+        '鍵',
+        'é',
+        'e\u0301',
+        '__proto__',
+        'k'.repeat(300),
+        'loadUser|5',
+        'loadUser|"5"',
+      ];
       for (const key of keys) assert.equal(await region.getOrCreate(key, () => `of ${key}`), `of ${key}`);
-      assert.deepEqual(await region.getMulti(keys), keys.map((key) => `of ${key}`));
+      assert.deepEqual(
+        await region.getMulti(keys),
+        keys.map((key) => `of ${key}`),
+      );
     },
   },
   {
@@ -397,7 +459,10 @@ export const regionLaws: readonly Draft[] = [
       const two = await regions(bench);
       if (!two) return APART;
       const [one, other] = two;
-      for (const [overrule, then] of [[() => one.delete('a'), undefined], [() => one.set('a', 'said'), 'said']] as const) {
+      for (const [overrule, then] of [
+        [() => one.delete('a'), undefined],
+        [() => one.set('a', 'said'), 'said'],
+      ] as const) {
         await one.delete('a');
         const { gate, creator } = gated('late');
         const creating = begun(other.getOrCreate('a', creator));
@@ -427,7 +492,10 @@ export const regionLaws: readonly Draft[] = [
       await one.invalidate();
       gate.open();
       assert.equal(await creating, 'late');
-      assert.deepEqual([await one.get('a'), await other.get('a'), await other.get('b')], [undefined, undefined, undefined]);
+      assert.deepEqual(
+        [await one.get('a'), await other.get('a'), await other.get('b')],
+        [undefined, undefined, undefined],
+      );
       assert.equal(await other.getOrCreate('a', () => 'new'), 'new');
       assert.equal(await one.get('a'), 'new');
     },

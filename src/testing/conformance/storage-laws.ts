@@ -46,7 +46,11 @@ export const storageLaws: readonly Draft[] = [
     needs: [storing],
     check: async (bench) => {
       const stored = bench.entry({ name: 'Ada', notes: ['a', null, 0, ''] });
-      assert.notEqual(await bench.backend.set(bench.key('a'), stored), false, 'A set without a lease is never refused: it must not answer false.');
+      assert.notEqual(
+        await bench.backend.set(bench.key('a'), stored),
+        false,
+        'A set without a lease is never refused: it must not answer false.',
+      );
       assertStored(await bench.backend.get(bench.key('a')), stored, 'get');
       assertStored(await bench.backend.get(bench.key('b')), undefined, 'get of another key');
     },
@@ -69,7 +73,13 @@ export const storageLaws: readonly Draft[] = [
       await backend.set(bench.key('hour'), bench.entry(1), { ttl: 3_600_000 });
       await backend.set(bench.key('year'), bench.entry(2), { ttl: 366 * 86_400_000 });
       await backend.set(bench.key('fraction'), bench.entry(3), { ttl: 60_000.5 });
-      await backend.setMulti(new Map([[bench.key('a'), bench.entry(4)], [bench.key('b'), bench.entry(5)]]), { ttl: new Map([[bench.key('a'), 60_000]]) });
+      await backend.setMulti(
+        new Map([
+          [bench.key('a'), bench.entry(4)],
+          [bench.key('b'), bench.entry(5)],
+        ]),
+        { ttl: new Map([[bench.key('a'), 60_000]]) },
+      );
       await backend.setMulti(new Map([[bench.key('c'), bench.entry(6)]]), { ttl: 60_000 });
       const names = ['hour', 'year', 'fraction', 'a', 'b', 'c'].map((key) => bench.key(key));
       const found = await backend.getMulti(names);
@@ -115,7 +125,8 @@ export const storageLaws: readonly Draft[] = [
       const asked = ['c', 'nothing', 'a', 'c', 'b', 'nothing', 'a'];
       const found = await bench.backend.getMulti(asked.map(name));
       assert.equal(found.length, asked.length, 'getMulti must answer with as many places as there are keys.');
-      for (const [at, key] of asked.entries()) assertStored(found[at], key === 'nothing' ? undefined : bench.entry(key), `getMulti, place ${at}`);
+      for (const [at, key] of asked.entries())
+        assertStored(found[at], key === 'nothing' ? undefined : bench.entry(key), `getMulti, place ${at}`);
     },
   },
   {
@@ -146,7 +157,8 @@ export const storageLaws: readonly Draft[] = [
       for (const key of ['a', 'b', 'c']) await bench.backend.set(bench.key(key), bench.entry(key));
       await bench.backend.deleteMulti(['a', 'nothing', 'c', 'a'].map((key) => bench.key(key)));
       const found = await bench.backend.getMulti(['a', 'b', 'c'].map((key) => bench.key(key)));
-      for (const [at, key] of ['a', 'b', 'c'].entries()) assertStored(found[at], key === 'b' ? bench.entry('b') : undefined, `getMulti, place ${at}`);
+      for (const [at, key] of ['a', 'b', 'c'].entries())
+        assertStored(found[at], key === 'b' ? bench.entry('b') : undefined, `getMulti, place ${at}`);
     },
   },
   {
@@ -155,27 +167,35 @@ export const storageLaws: readonly Draft[] = [
     check: async (bench) => {
       const names = new Map(KEYS.map((key) => [bench.key(key), key]));
       for (const [name, key] of names) await bench.backend.set(name, bench.entry(key));
-      for (const [name, key] of names) assertStored(await bench.backend.get(name), bench.entry(key), `get of ${JSON.stringify(key)}`);
+      for (const [name, key] of names)
+        assertStored(await bench.backend.get(name), bench.entry(key), `get of ${JSON.stringify(key)}`);
       await bench.backend.setMulti(new Map([...names].map(([name, key]) => [name, bench.entry(`${key} again`)])));
       const found = await bench.backend.getMulti([...names.keys()]);
-      for (const [at, key] of [...names.values()].entries()) assertStored(found[at], bench.entry(`${key} again`), `getMulti of ${JSON.stringify(key)}`);
+      for (const [at, key] of [...names.values()].entries())
+        assertStored(found[at], bench.entry(`${key} again`), `getMulti of ${JSON.stringify(key)}`);
       const [gone = '', ...rest] = names.keys();
       await bench.backend.delete(gone);
       assertStored(await bench.backend.get(gone), undefined, 'get of what was deleted');
       await bench.backend.deleteMulti(rest);
-      for (const stored of await bench.backend.getMulti([...names.keys()])) assertStored(stored, undefined, 'getMulti of what was deleted');
+      for (const stored of await bench.backend.getMulti([...names.keys()]))
+        assertStored(stored, undefined, 'getMulti of what was deleted');
     },
   },
   {
     name: 'bytes: every one of the 256 comes back as it was',
     needs: [storing, bytes],
-    check: (bench) => storesBytes(bench, Uint8Array.from({ length: 512 }, (_, at) => at % 256)),
+    check: (bench) =>
+      storesBytes(
+        bench,
+        Uint8Array.from({ length: 512 }, (_, at) => at % 256),
+      ),
   },
   {
     name: 'bytes: line ends, NUL and broken UTF-8 come back as they were',
     needs: [storing, bytes],
     check: async (bench) => {
-      for (const text of ['\r\n', '\r\nEND\r\n', '\0', '\0\0\0', '{"ct":1,"v":2}|"a|b"']) await storesBytes(bench, new TextEncoder().encode(text));
+      for (const text of ['\r\n', '\r\nEND\r\n', '\0', '\0\0\0', '{"ct":1,"v":2}|"a|b"'])
+        await storesBytes(bench, new TextEncoder().encode(text));
       await storesBytes(bench, Uint8Array.of(0xff, 0xfe, 0xc3, 0x28, 0xed, 0xa0, 0x80));
     },
   },
@@ -187,7 +207,11 @@ export const storageLaws: readonly Draft[] = [
   {
     name: 'bytes: 256 KiB come back as they were',
     needs: [storing, bytes],
-    check: (bench) => storesBytes(bench, Uint8Array.from({ length: 262_144 }, (_, at) => (at * 31 + (at >> 8)) % 256)),
+    check: (bench) =>
+      storesBytes(
+        bench,
+        Uint8Array.from({ length: 262_144 }, (_, at) => (at * 31 + (at >> 8)) % 256),
+      ),
   },
   {
     name: 'bytes: a view of a larger buffer is stored as itself alone',
@@ -197,7 +221,8 @@ export const storageLaws: readonly Draft[] = [
       const view = buffer.subarray(100, 110).fill(0x62);
       await bench.backend.set(bench.key('view'), view);
       await bench.backend.setMulti(new Map([[bench.key('views'), view]]));
-      for (const key of ['view', 'views']) assertStored(await bench.backend.get(bench.key(key)), new Uint8Array(10).fill(0x62), 'get');
+      for (const key of ['view', 'views'])
+        assertStored(await bench.backend.get(bench.key(key)), new Uint8Array(10).fill(0x62), 'get');
     },
   },
   {
@@ -213,7 +238,8 @@ export const storageLaws: readonly Draft[] = [
         bench.backend.setMulti(new Map(keys.slice(25).map((key) => [bench.key(key), bench.entry(`${key} again`)]))),
       ]);
       const then = await bench.backend.getMulti(keys.map((key) => bench.key(key)));
-      for (const [at, key] of keys.entries()) assertStored(then[at], at < 25 ? undefined : bench.entry(`${key} again`), `getMulti, place ${at}`);
+      for (const [at, key] of keys.entries())
+        assertStored(then[at], at < 25 ? undefined : bench.entry(`${key} again`), `getMulti, place ${at}`);
     },
   },
   {
@@ -235,7 +261,10 @@ export const storageLaws: readonly Draft[] = [
       const creator = async () => ++created;
       assert.deepEqual(await Promise.all([1, 2, 3].map(() => region.getOrCreate('a', creator))), [1, 2, 3]);
       assert.equal(await region.getOrCreate('a', creator), 4);
-      assert.deepEqual(await region.getOrCreateMulti(['b', 'a'], (keys) => keys.map((key) => `new ${key}`)), ['new b', 'new a']);
+      assert.deepEqual(await region.getOrCreateMulti(['b', 'a'], (keys) => keys.map((key) => `new ${key}`)), [
+        'new b',
+        'new a',
+      ]);
     },
   },
   {
@@ -263,7 +292,11 @@ export const storageLaws: readonly Draft[] = [
       await other.delete(bench.key('a'));
       assertStored(await one.get(bench.key('a')), undefined, 'get in the first backend after delete in the second');
       await one.deleteMulti([bench.key('b')]);
-      assertStored(await other.get(bench.key('b')), undefined, 'get in the second backend after deleteMulti in the first');
+      assertStored(
+        await other.get(bench.key('b')),
+        undefined,
+        'get in the second backend after deleteMulti in the first',
+      );
     },
   },
   {
@@ -284,5 +317,9 @@ async function storesBytes(bench: Bench, stored: Uint8Array): Promise<void> {
 }
 
 function assertNoneRefused(refused: ReadonlySet<string> | void): void {
-  assert.equal(refused?.size ?? 0, 0, 'setMulti without leases refuses none: it must answer with an empty set or nothing.');
+  assert.equal(
+    refused?.size ?? 0,
+    0,
+    'setMulti without leases refuses none: it must answer with an empty set or nothing.',
+  );
 }

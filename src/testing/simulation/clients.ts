@@ -1,7 +1,14 @@
 /** What the processes of a simulation do: random calls on their regions, with creators that read a database whose versions move. */
 import type { CacheRegion } from '../../region/region.js';
 import type { Chance } from './chance.js';
-import { type Creation, SimulatedFailure, type SimulatedValue, type Verb, type Watch, type WatchedRegion } from './watch.js';
+import {
+  type Creation,
+  SimulatedFailure,
+  type SimulatedValue,
+  type Verb,
+  type Watch,
+  type WatchedRegion,
+} from './watch.js';
 
 /** Versions of what is cached. */
 export class Database {
@@ -71,12 +78,24 @@ export class Client {
       case 'getOrCreateMulti':
         return this.#getOrCreateMulti(some);
       case 'get':
-        return this.#call('get', [key], () => region.get(key), (value) => [[key, value]]);
+        return this.#call(
+          'get',
+          [key],
+          () => region.get(key),
+          (value) => [[key, value]],
+        );
       case 'getMulti':
-        return this.#call('getMulti', some, () => region.getMulti(some), (found) => some.map((each, at) => [each, found[at]]));
+        return this.#call(
+          'getMulti',
+          some,
+          () => region.getMulti(some),
+          (found) => some.map((each, at) => [each, found[at]]),
+        );
       case 'set':
       case 'setMulti': {
-        const said = (habit === 'set' ? [key] : [...new Set(some)]).map((each) => watch.newValue(each, database.read(each)));
+        const said = (habit === 'set' ? [key] : [...new Set(some)]).map((each) =>
+          watch.newValue(each, database.read(each)),
+        );
         const written = said.map(({ origin }) => origin);
         const values = new Map(said.map(({ value }) => [value.key, value]));
         const write = () => (habit === 'set' && said[0] ? region.set(key, said[0].value) : region.setMulti(values));
@@ -99,12 +118,22 @@ export class Client {
   #getOrCreate(key: string): Promise<void> {
     const { chance, watch } = this.#setting;
     const leaving = chance.hits(0.1) ? new AbortController() : undefined;
-    if (leaving) this.#watched.process.clock.setTimeout(() => leaving.abort(new Error('The caller leaves.')), chance.between(1, 400));
+    if (leaving)
+      this.#watched.process.clock.setTimeout(
+        () => leaving.abort(new Error('The caller leaves.')),
+        chance.between(1, 400),
+      );
     const lockWait = chance.hits(0.05) ? chance.between(1, 1000) : undefined;
     const background = chance.hits(0.1) ? true : undefined;
     const options = { signal: leaving?.signal, lockWait, background };
     return watch.call(
-      { verb: 'getOrCreate', region: this.#watched, keys: [key], signal: leaving?.signal, lockWait: lockWait !== undefined },
+      {
+        verb: 'getOrCreate',
+        region: this.#watched,
+        keys: [key],
+        signal: leaving?.signal,
+        lockWait: lockWait !== undefined,
+      },
       () => this.#region.getOrCreate(key, () => this.#create(key, 0), options),
       (value) => [[key, value]],
     );
@@ -131,14 +160,22 @@ export class Client {
       const later = keys.slice(keys.indexOf(key) + 1);
       if (depth > 0 || later.length === 0 || !chance.hits(0.1)) return;
       const other = chance.pick(later);
-      await this.#call('getOrCreate', [other], () => this.#region.getOrCreate(other, () => this.#create(other, depth + 1)), (found) => [[other, found]]);
+      await this.#call(
+        'getOrCreate',
+        [other],
+        () => this.#region.getOrCreate(other, () => this.#create(other, depth + 1)),
+        (found) => [[other, found]],
+      );
     });
     if (!value) throw new Error('One creation makes one value.');
     return value;
   }
 
   /** Takes its time, and fails now and then. */
-  async #made(creations: readonly Creation[], meanwhile: () => Promise<void> = async () => {}): Promise<SimulatedValue[]> {
+  async #made(
+    creations: readonly Creation[],
+    meanwhile: () => Promise<void> = async () => {},
+  ): Promise<SimulatedValue[]> {
     const { chance, watch, database } = this.#setting;
     const versions = creations.map(({ key }) => database.read(key));
     try {
@@ -151,7 +188,12 @@ export class Client {
     }
   }
 
-  #call<T>(verb: Verb, keys: readonly string[], make: () => Promise<T>, values: (result: T) => readonly [string, unknown][]): Promise<void> {
+  #call<T>(
+    verb: Verb,
+    keys: readonly string[],
+    make: () => Promise<T>,
+    values: (result: T) => readonly [string, unknown][],
+  ): Promise<void> {
     return this.#setting.watch.call({ verb, region: this.#watched, keys }, make, values);
   }
 

@@ -70,7 +70,11 @@ export class FencedBackend implements CacheBackend<Uint8Array> {
     for (const [key, bytes] of entries) {
       written.set(key, { bytes, ttl: typeof ttl === 'object' ? ttl.get(key) : ttl, token: leases?.get(key)?.token });
     }
-    const { refused = new Set<string>(), moved } = await this.#ask({ verb: 'write', entries: written, fence: fenceOf(generation) });
+    const { refused = new Set<string>(), moved } = await this.#ask({
+      verb: 'write',
+      entries: written,
+      fence: fenceOf(generation),
+    });
     if (generation && moved) generation.moved = moved;
     // Stored or refused, the store has taken the lease along.
     for (const key of entries.keys()) settle(leases?.get(key));
@@ -111,7 +115,10 @@ export class FencedBackend implements CacheBackend<Uint8Array> {
     return this.#tryAcquire(new Map(keys.map((key) => [key, newToken()])), records);
   }
 
-  async #tryAcquire(tokens: ReadonlyMap<string, string>, records: RecordsRequest | undefined): Promise<Map<string, Lease>> {
+  async #tryAcquire(
+    tokens: ReadonlyMap<string, string>,
+    records: RecordsRequest | undefined,
+  ): Promise<Map<string, Lease>> {
     if (tokens.size === 0) return new Map();
     const { lockTimeout: ms } = this.#options;
     let reply: StoreReply;
@@ -152,8 +159,10 @@ export class FencedBackend implements CacheBackend<Uint8Array> {
   get generations(): GenerationStore | undefined {
     if (!this.#options.keepsGenerations) return undefined;
     return {
-      invalidate: async (region, { hard }) => void (await this.#ask({ verb: 'invalidate', region, hard, tags: undefined })),
-      invalidateTags: async (region, tags, { hard }) => void (await this.#ask({ verb: 'invalidate', region, hard, tags })),
+      invalidate: async (region, { hard }) =>
+        void (await this.#ask({ verb: 'invalidate', region, hard, tags: undefined })),
+      invalidateTags: async (region, tags, { hard }) =>
+        void (await this.#ask({ verb: 'invalidate', region, hard, tags })),
       read: async (request, { seed = false } = {}) => {
         const { region, tags } = request;
         bring(request, await this.#ask({ verb: 'records', records: { region, tags }, seed }));
@@ -179,5 +188,12 @@ function bring(request: RecordsRequest | undefined, { records }: StoreReply): vo
 }
 
 function fenceOf(fence: GenerationFence | undefined) {
-  return fence && { region: fence.region, rid: fence.rid, seq: fence.seq, tags: fence.tags ?? new Map<string, readonly string[]>() };
+  return (
+    fence && {
+      region: fence.region,
+      rid: fence.rid,
+      seq: fence.seq,
+      tags: fence.tags ?? new Map<string, readonly string[]>(),
+    }
+  );
 }

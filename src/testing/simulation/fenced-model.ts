@@ -9,7 +9,9 @@ import type { Link } from './network.js';
 export interface FencedModelOptions extends FencedBackendOptions {
   /** A store of your own: a broken one, to see that it is found out. */
   readonly store?: FencedStore | undefined;
-  readonly connect?: ((link: Link<StoreRequest, StoreReply>, options: FencedBackendOptions) => CacheBackend) | undefined;
+  readonly connect?:
+    | ((link: Link<StoreRequest, StoreReply>, options: FencedBackendOptions) => CacheBackend)
+    | undefined;
 }
 
 export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
@@ -41,7 +43,9 @@ export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
         return [...(won ?? [])].map((key) => ({ kind: 'granted', key, token: tokens.get(key) ?? '', ms, region }));
       }
       case 'renew':
-        return won?.has(request.key) ? [{ kind: 'renewed', key: request.key, token: request.token, ms: request.ms }] : [];
+        return won?.has(request.key)
+          ? [{ kind: 'renewed', key: request.key, token: request.token, ms: request.ms }]
+          : [];
       case 'release':
         return [{ kind: 'released', key: request.key, token: request.token }];
       case 'write':
@@ -66,7 +70,10 @@ export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
   leasesWon(request: StoreRequest, { won, stored, records }: StoreReply): ReadonlyMap<string, Won> {
     if (request.verb !== 'acquire') return new Map();
     return new Map(
-      [...(won ?? [])].map((key) => [key, { token: request.tokens.get(key) ?? '', stored: stored?.get(key), record: records?.region }]),
+      [...(won ?? [])].map((key) => [
+        key,
+        { token: request.tokens.get(key) ?? '', stored: stored?.get(key), record: records?.region },
+      ]),
     );
   }
 
@@ -121,7 +128,10 @@ function said(request: StoreRequest): string {
 function answered(request: StoreRequest, { stored, won, refused }: StoreReply): string {
   const parts: string[] = [];
   if (won) parts.push(won.size > 0 ? `won ${[...won].join(' ')}` : 'held');
-  if (stored) parts.push([...stored].map(([key, bytes]) => `${key}: ${bytes ? Buffer.from(bytes).toString() : 'nothing'}`).join(', '));
+  if (stored)
+    parts.push(
+      [...stored].map(([key, bytes]) => `${key}: ${bytes ? Buffer.from(bytes).toString() : 'nothing'}`).join(', '),
+    );
   if (request.verb === 'write') parts.push(refused?.size ? `refused ${[...refused].join(' ')}` : 'stored');
   return parts.join('; ') || 'done';
 }

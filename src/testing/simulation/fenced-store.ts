@@ -41,7 +41,12 @@ export type StoreRequest =
   | { readonly verb: 'locked'; readonly key: string }
   | { readonly verb: 'write'; readonly entries: ReadonlyMap<string, WriteEntry>; readonly fence: Fence | undefined }
   | { readonly verb: 'delete'; readonly keys: readonly string[] }
-  | { readonly verb: 'invalidate'; readonly region: string; readonly hard: boolean; readonly tags: readonly string[] | undefined }
+  | {
+      readonly verb: 'invalidate';
+      readonly region: string;
+      readonly hard: boolean;
+      readonly tags: readonly string[] | undefined;
+    }
   | { readonly verb: 'records'; readonly records: RecordsWanted; readonly seed: boolean };
 
 export interface StoreReply {
@@ -132,7 +137,13 @@ export class FencedStore {
     const won = new Set<string>();
     for (const [key, token] of tokens) {
       if (!this.mayAcquire(key, token)) continue;
-      this.locks.set(key, { token, deadline: this.now + ms, region: wanted?.region, rid: record?.rid, seq: record?.seq ?? 0 });
+      this.locks.set(key, {
+        token,
+        deadline: this.now + ms,
+        region: wanted?.region,
+        rid: record?.rid,
+        seq: record?.seq ?? 0,
+      });
       won.add(key);
     }
     return { won, stored: this.read(tokens.keys()), records: this.found(wanted) };

@@ -43,7 +43,8 @@ export class Ledger {
     if (meaning.kind === 'granted') return this.#granted(meaning, process, now);
     if (meaning.kind === 'invalidated') {
       if (!meaning.hard) return;
-      for (const grant of this.#grants.values()) if (grant.region === meaning.region) grant.ended ??= 'its region was invalidated';
+      for (const grant of this.#grants.values())
+        if (grant.region === meaning.region) grant.ended ??= 'its region was invalidated';
       return;
     }
     if (meaning.kind === 'evicted entry') return;
@@ -58,12 +59,17 @@ export class Ledger {
     const whose = `${key}#${token.slice(0, 4)} of ${grant?.process.name ?? 'nobody'}`;
     if (grant && process && grant.process !== process) this.#violated(`${process.name} has ${kind} the lease ${whose}`);
     if (kind === 'renewed') {
-      if (!stands) this.#violated(`the lease ${whose} was renewed although it no longer stands (${grant?.ended ?? 'it has lapsed'})`);
+      if (!stands)
+        this.#violated(
+          `the lease ${whose} was renewed although it no longer stands (${grant?.ended ?? 'it has lapsed'})`,
+        );
       else if (grant) grant.until = now + meaning.ms;
       return;
     }
-    if (kind === 'committed' && !stands) this.#violated(`a commit was stored under ${whose}, which no longer stands (${grant?.ended ?? 'it has lapsed'})`);
-    if (kind === 'refused' && stands && !meaning.fenced) this.#violated(`a commit was refused under ${whose}, which stands`);
+    if (kind === 'committed' && !stands)
+      this.#violated(`a commit was stored under ${whose}, which no longer stands (${grant?.ended ?? 'it has lapsed'})`);
+    if (kind === 'refused' && stands && !meaning.fenced)
+      this.#violated(`a commit was refused under ${whose}, which stands`);
     if (kind === 'released') {
       const before = this.#releases.get(token);
       if (before !== undefined && before !== request) this.#violated(`the lease ${whose} was released twice`);
@@ -72,11 +78,17 @@ export class Ledger {
     if (grant) grant.ended ??= kind;
   }
 
-  #granted({ key, token, ms, region }: Meaning & { kind: 'granted' }, process: SimulatedProcess | undefined, now: number): void {
+  #granted(
+    { key, token, ms, region }: Meaning & { kind: 'granted' },
+    process: SimulatedProcess | undefined,
+    now: number,
+  ): void {
     if (!process) return;
     const before = this.#latest.get(key);
     if (before && before.token !== token && this.stands(before.token, now)) {
-      this.#violated(`${process.name} was granted ${key}#${token.slice(0, 4)} while ${key}#${before.token.slice(0, 4)} of ${before.process.name} stands`);
+      this.#violated(
+        `${process.name} was granted ${key}#${token.slice(0, 4)} while ${key}#${before.token.slice(0, 4)} of ${before.process.name} stands`,
+      );
     }
     const grant: Grant = { key, token, process, at: now, region, until: now + ms, ended: undefined };
     this.#grants.set(token, grant);

@@ -9,7 +9,13 @@ import type { Link, Server } from './network.js';
 /** What a request did to the store. */
 export type Meaning =
   /** A lease was won; `region`: whose hard invalidation cuts it off. */
-  | { readonly kind: 'granted'; readonly key: string; readonly token: string; readonly ms: number; readonly region?: string | undefined }
+  | {
+      readonly kind: 'granted';
+      readonly key: string;
+      readonly token: string;
+      readonly ms: number;
+      readonly region?: string | undefined;
+    }
   | { readonly kind: 'renewed'; readonly key: string; readonly token: string; readonly ms: number }
   | { readonly kind: 'released'; readonly key: string; readonly token: string }
   | { readonly kind: 'committed'; readonly key: string; readonly token: string }

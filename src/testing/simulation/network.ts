@@ -152,7 +152,10 @@ export class Network<Request, Reply> {
     this.#scheduler.after(chance.between(1, chance.hits(slow) ? slowDelay : delay), arrive);
   }
 
-  #subscribe(channel: string, subscriber: { readonly process: SimulatedProcess; readonly run: () => void }): () => void {
+  #subscribe(
+    channel: string,
+    subscriber: { readonly process: SimulatedProcess; readonly run: () => void },
+  ): () => void {
     const subscribers = this.#subscribers.get(channel) ?? new Set();
     this.#subscribers.set(channel, subscribers);
     subscribers.add(subscriber);

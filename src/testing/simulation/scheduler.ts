@@ -46,7 +46,7 @@ export class Scheduler {
   }
 
   /** Runs everything up to a time, at most so many steps. */
-  async run(until: number, { steps = Number.POSITIVE_INFINITY, stop = () => false } = {}): Promise<void> {
+  async run(until: number, { steps = Number.POSITIVE_INFINITY, stop = (): boolean => false } = {}): Promise<void> {
     for (let step = 0; step < steps && !stop() && (await this.step(until)); step++);
   }
 
@@ -68,7 +68,8 @@ export class Scheduler {
     events[0] = last;
     for (let at = 0; ; ) {
       let first = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) if (child < events.length && this.#isBefore(child, first)) first = child;
+      for (const child of [2 * at + 1, 2 * at + 2])
+        if (child < events.length && this.#isBefore(child, first)) first = child;
       if (first === at) break;
       this.#swap(at, first);
       at = first;

@@ -83,7 +83,12 @@ class Simulation {
   /** Regions that have nothing left to do but to come to rest. */
   readonly #resting = new Set<WatchedRegion>();
 
-  constructor(model: StoreModel<StoreRequest, StoreReply>, chance: Chance, options: SimulationOptions, keepsGenerations: boolean) {
+  constructor(
+    model: StoreModel<StoreRequest, StoreReply>,
+    chance: Chance,
+    options: SimulationOptions,
+    keepsGenerations: boolean,
+  ) {
     this.#options = options;
     this.#chance = chance;
     this.#model = model;
@@ -99,7 +104,11 @@ class Simulation {
       keys: this.#keys,
       trace: options.trace ?? false,
     });
-    this.#network = new Network(this.#scheduler, model, this.#watch, { deadline: this.#isGuarded ? DEADLINE - 1 : DEADLINE, rejects: !this.#isGuarded, faults: { ...QUIET } });
+    this.#network = new Network(this.#scheduler, model, this.#watch, {
+      deadline: this.#isGuarded ? DEADLINE - 1 : DEADLINE,
+      rejects: !this.#isGuarded,
+      faults: { ...QUIET },
+    });
     model.publish = (key) => this.#network.publish(key);
   }
 
@@ -117,7 +126,9 @@ class Simulation {
   }
 
   #isDone(): boolean {
-    return this.#scheduler.now > 30_000 || [...this.#busy].every(([process, clients]) => clients === 0 || !process.isAlive);
+    return (
+      this.#scheduler.now > 30_000 || [...this.#busy].every(([process, clients]) => clients === 0 || !process.isAlive)
+    );
   }
 
   /** A process with one region or two over one backend, and its clients. */
@@ -149,7 +160,9 @@ class Simulation {
         softCalledAt: Number.NEGATIVE_INFINITY,
       };
       const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys };
-      const clients = Array.from({ length: chance.between(1, 3) }, () => new Client(setting, region, watched).run(this.#options.calls ?? 10));
+      const clients = Array.from({ length: chance.between(1, 3) }, () =>
+        new Client(setting, region, watched).run(this.#options.calls ?? 10),
+      );
       this.#busy.set(process, (this.#busy.get(process) ?? 0) + clients.length);
       for (const client of clients) void client.then(() => this.#busy.set(process, (this.#busy.get(process) ?? 0) - 1));
       void Promise.all(clients).then(async () => {

@@ -62,7 +62,16 @@ export interface WatchedRegion {
   softCalledAt: number;
 }
 
-export type Verb = 'getOrCreate' | 'getOrCreateMulti' | 'get' | 'getMulti' | 'set' | 'setMulti' | 'delete' | 'deleteMulti' | 'invalidate';
+export type Verb =
+  | 'getOrCreate'
+  | 'getOrCreateMulti'
+  | 'get'
+  | 'getMulti'
+  | 'set'
+  | 'setMulti'
+  | 'delete'
+  | 'deleteMulti'
+  | 'invalidate';
 
 export interface Operation {
   readonly id: number;
@@ -159,7 +168,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const meanings = this.#model.meaningOf(request, reply);
     const operation = this.#senders.get(id);
     for (const meaning of meanings) this.happened(meaning, process, id);
-    if (operation && meanings.length > 0 && (operation.written.length > 0 || isRemoval(operation.verb))) this.#takesEffect(operation, meanings);
+    if (operation && meanings.length > 0 && (operation.written.length > 0 || isRemoval(operation.verb)))
+      this.#takesEffect(operation, meanings);
   }
 
   /** Something happened to the store; without a process: by itself. */
@@ -186,7 +196,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   #takesEffect(operation: Operation, meanings: readonly Meaning[]): void {
     if (!meanings.some(({ kind }) => kind === 'said' || kind === 'removed' || kind === 'invalidated')) return;
     operation.effect = this.tick();
-    for (const origin of operation.written) Object.assign(origin, { order: operation.effect, time: this.#scheduler.now });
+    for (const origin of operation.written)
+      Object.assign(origin, { order: operation.effect, time: this.#scheduler.now });
   }
 
   // ----------------------------------------------------------------------------------------------------------- calls
@@ -205,7 +216,11 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   }
 
   /** Makes a call, and holds what comes of it against the promises. Never rejects. */
-  async call<T>(about: CallAbout, make: () => Promise<T>, values: (result: T) => readonly [key: string, value: unknown][]): Promise<void> {
+  async call<T>(
+    about: CallAbout,
+    make: () => Promise<T>,
+    values: (result: T) => readonly [key: string, value: unknown][],
+  ): Promise<void> {
     const operation = this.#begin(about);
     const { id, verb, region, keys } = operation;
     const name = `call ${id}: ${region.label} ${verb} ${keys.join(' ')}`;
@@ -268,7 +283,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       return;
     }
     if (!isRemoval(verb) && verb !== 'set' && verb !== 'setMulti') return;
-    if (effect === undefined) return this.violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
+    if (effect === undefined)
+      return this.violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
     for (const key of keys) this.#raise(region, key, order, effect);
   }
 
@@ -299,8 +315,11 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       endedIn: undefined,
     });
     this.creations++;
-    this.log(`${region.label} creates ${key} as ${value.id}${ticket ? ` under #${ticket.token.slice(0, 4)}` : ' without a lease'}`);
-    if (!hasTicket && !this.#isTroubled(process, operation?.time)) this.violated(`${process.name} creates ${key} without having asked for its lease`);
+    this.log(
+      `${region.label} creates ${key} as ${value.id}${ticket ? ` under #${ticket.token.slice(0, 4)}` : ' without a lease'}`,
+    );
+    if (!hasTicket && !this.#isTroubled(process, operation?.time))
+      this.violated(`${process.name} creates ${key} without having asked for its lease`);
     if (ticket) this.#checkElection(creation, ticket, region);
     this.#running.add(creation);
     return creation;
@@ -322,7 +341,9 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       }
     }
     if (ticket.stored && this.#isSurelyFresh(ticket.stored, ticket, region)) {
-      this.violated(`${process.name} creates ${key} although a fresh value came with its lease: ${Buffer.from(ticket.stored).toString()}`);
+      this.violated(
+        `${process.name} creates ${key} although a fresh value came with its lease: ${Buffer.from(ticket.stored).toString()}`,
+      );
     }
   }
 
@@ -331,7 +352,10 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const { ct, dt = 0, g } = metadata;
     const now = region.process.clock.now();
     if (now - ct * 1000 >= region.expirationTime - 1) return false;
-    if (region.shared !== undefined) return g !== undefined && record !== undefined && g[0] === record.rid && g[1] >= Math.max(record.hard, record.soft);
+    if (region.shared !== undefined)
+      return (
+        g !== undefined && record !== undefined && g[0] === record.rid && g[1] >= Math.max(record.hard, record.soft)
+      );
     const cut = Math.max(region.hardCalledAt, region.softCalledAt) - this.#scheduler.now + now;
     return (ct - dt) * 1000 > cut + 1;
   }
@@ -344,15 +368,20 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const { region, id } = operation;
     if (!isValue(value)) return this.violated(`call ${id} for ${key} was given ${String(value)}`);
     const origin = this.#origins.get(value.id);
-    if (!origin || origin.key !== key || value.key !== key) return this.violated(`call ${id} for ${key} was given a value of ${value.key}`);
+    if (!origin || origin.key !== key || value.key !== key)
+      return this.violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
     const isUnleased = 'token' in origin && origin.token === undefined;
     const barriers = isUnleased ? operation.ownBarriers : operation.barriers;
     if (origin.order < (barriers.get(key) ?? 0)) {
-      this.violated(`call ${id} of ${region.label} was given ${value.id} of ${key}, which was deleted, set or invalidated before the call began`);
+      this.violated(
+        `call ${id} of ${region.label} was given ${value.id} of ${key}, which was deleted, set or invalidated before the call began`,
+      );
     }
     if (region.shared === undefined && origin.time + this.#options.skew < operation.localBarrier) {
-      this.violated(`call ${id} of ${region.label} was given ${value.id} of ${key}, which its region had invalidated before the call began`);
+      this.violated(
+        `call ${id} of ${region.label} was given ${value.id} of ${key}, which its region had invalidated before the call began`,
+      );
     }
   }
 
@@ -369,7 +398,9 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       return since !== undefined && since === this.#presentSince.get(key) && since > cut && since < time;
     };
     if (this.#cutsUnderWay === 0 && keys.every(isServable)) {
-      this.violated(`call ${id} of ${region.label} waited ${now - time} ms for ${keys.join(' ')}, of which there was a value all the time`);
+      this.violated(
+        `call ${id} of ${region.label} waited ${now - time} ms for ${keys.join(' ')}, of which there was a value all the time`,
+      );
     }
   }
 
@@ -378,9 +409,11 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const { id, verb, keys, region, step } = operation;
     if (error instanceof SimulatedFailure) {
       const theirs = error.creations.filter(({ key }) => keys.includes(key));
-      if (theirs.length === 0) this.violated(`call ${id} for ${keys.join(' ')} was told of the failure of others: ${error.message}`);
+      if (theirs.length === 0)
+        this.violated(`call ${id} for ${keys.join(' ')} was told of the failure of others: ${error.message}`);
       for (const { endedIn, id: which } of theirs) {
-        if (endedIn !== undefined && endedIn < step) this.violated(`call ${id} was told of the failure of ${which}, which was over before it began`);
+        if (endedIn !== undefined && endedIn < step)
+          this.violated(`call ${id} was told of the failure of ${which}, which was over before it began`);
       }
       return;
     }
@@ -389,16 +422,20 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     if (error instanceof CreationTimeoutError) return;
     const isWrite = verb !== 'getOrCreate' && verb !== 'getOrCreateMulti' && verb !== 'get' && verb !== 'getMulti';
     if (isWrite && this.#isTroubled(region.process, operation.time)) return;
-    this.violated(`call ${id} of ${region.label} ${verb} was rejected with ${error instanceof Error ? error.stack : String(error)}`);
+    this.violated(
+      `call ${id} of ${region.label} ${verb} was rejected with ${error instanceof Error ? error.stack : String(error)}`,
+    );
   }
 
   /** At rest, with everybody awake and the store in reach. */
   checkRest(processes: readonly SimulatedProcess[]): void {
     for (const { region, verb, keys, id } of this.pending) {
-      if (region.process.isAlive) this.violated(`call ${id} of ${region.label} ${verb} ${keys.join(' ')} never settles`);
+      if (region.process.isAlive)
+        this.violated(`call ${id} of ${region.label} ${verb} ${keys.join(' ')} never settles`);
     }
     for (const { key, token, process, at } of this.ledger.open) {
-      if (process.isAlive && process.troubledAt < at && process.disturbedAt < at) this.violated(`${process.name} has kept the lease ${key}#${token.slice(0, 4)}`);
+      if (process.isAlive && process.troubledAt < at && process.disturbedAt < at)
+        this.violated(`${process.name} has kept the lease ${key}#${token.slice(0, 4)}`);
     }
     for (const { name, isAlive, timers } of processes) {
       if (isAlive && timers > 0) this.violated(`${name} has ${timers} timers set with nothing left to do`);

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ const KEYS = 40;
 const names = Array.from({ length: KEYS }, (_, at) => `k${at}`);
 
 function isWhole(value: Uint8Array): boolean {
-  return Buffer.from(value).subarray(0, 20).equals(createHash('sha1').update(value.subarray(20)).digest());
+  return Buffer.from(value)
+    .subarray(0, 20)
+    .equals(createHash('sha1').update(value.subarray(20)).digest());
 }
 
 describe('processes that are killed', () => {
@@ -40,7 +42,9 @@ describe('processes that are killed', () => {
     for (let after = 0; after < 12; after++) {
       const filename = newFile();
       files.push(filename);
-      const child = fork(program, [JSON.stringify({ built, filename })], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const child = fork(program, [JSON.stringify({ built, filename })], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
       onTestFinished(() => void child.kill('SIGKILL'));
       const exited = once(child, 'exit');
       await once(child, 'message');
@@ -83,7 +87,10 @@ describe('processes that are killed', () => {
 describe('a crash of the machine', () => {
   const markOf = (filename: string) => readFileSync(`${filename}-leases`, 'latin1');
   const rebooted = (filename: string) =>
-    writeFileSync(`${filename}-leases`, markOf(filename).replace(/ [0-9a-f-]{36} /, ' 00000000-0000-0000-0000-000000000000 '));
+    writeFileSync(
+      `${filename}-leases`,
+      markOf(filename).replace(/ [0-9a-f-]{36} /, ' 00000000-0000-0000-0000-000000000000 '),
+    );
 
   it('with the file closed: what it holds is kept', async () => {
     const filename = newFile();

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
@@ -210,6 +219,9 @@ it('nothing of an open file keeps a process alive', async () => {
     await backend.ready();
     await backend.mutex('k').acquire();
     console.log('done');`;
-  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { timeout: 10_000, encoding: 'utf8' });
+  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    timeout: 10_000,
+    encoding: 'utf8',
+  });
   expect({ stdout, status }).toEqual({ stdout: 'done\n', status: 0 });
 });

@@ -114,7 +114,11 @@ describe('a lease between processes', () => {
 describe('worker threads over one file', () => {
   it('exclude each other, and the process that started them', async () => {
     const filename = newFile();
-    const [one, other, process] = await Promise.all([startThread({ filename }), startThread({ filename }), startProcess({ filename })]);
+    const [one, other, process] = await Promise.all([
+      startThread({ filename }),
+      startThread({ filename }),
+      startProcess({ filename }),
+    ]);
     await one.call('acquire', { key: 'k', wait: false });
     expect(await other.call('acquire', { key: 'k', wait: false })).toBe(null);
     expect(await process.call('acquire', { key: 'k', wait: false })).toBe(null);

@@ -1,7 +1,20 @@
 /** Backends that each break the contract in one way, as third parties' backends do: the suite has to find every one of them. */
-import type { AcquireOptions, Lease, ReadOptions, RecordsRequest, StoreMultiOptions, StoreOptions } from '../../../src/api.js';
+import type {
+  AcquireOptions,
+  Lease,
+  ReadOptions,
+  RecordsRequest,
+  StoreMultiOptions,
+  StoreOptions,
+} from '../../../src/api.js';
 import { FencedBackend } from '../../../src/testing/simulation/fenced-backend.js';
-import { FencedStore, type RecordsWanted, type StoreReply, type StoreRequest, type WriteEntry } from '../../../src/testing/simulation/fenced-store.js';
+import {
+  FencedStore,
+  type RecordsWanted,
+  type StoreReply,
+  type StoreRequest,
+  type WriteEntry,
+} from '../../../src/testing/simulation/fenced-store.js';
 import type { Made } from './fenced.js';
 
 export interface Flaw extends Made {
@@ -13,7 +26,11 @@ export interface Flaw extends Made {
 type Bytes = Uint8Array;
 type Entries = ReadonlyMap<string, Bytes>;
 
-const stores = (name: string, breaks: string, Store: new () => FencedStore): Flaw => ({ name, breaks, store: () => new Store() });
+const stores = (name: string, breaks: string, Store: new () => FencedStore): Flaw => ({
+  name,
+  breaks,
+  store: () => new Store(),
+});
 const backends = (name: string, breaks: string, backend: typeof FencedBackend): Flaw => ({ name, breaks, backend });
 
 let tokens = 0;
@@ -141,7 +158,10 @@ export const flaws: readonly Flaw[] = [
     'keys: empty, with blanks, line breaks, any letters, long; each is a key of its own',
     class extends FencedBackend {
       override getMulti(keys: readonly string[], options?: ReadOptions) {
-        return super.getMulti(keys.map((key) => key.slice(0, 250)), options);
+        return super.getMulti(
+          keys.map((key) => key.slice(0, 250)),
+          options,
+        );
       }
       override setMulti(entries: Entries, options?: StoreMultiOptions) {
         return super.setMulti(new Map([...entries].map(([key, stored]) => [key.slice(0, 250), stored])), options);
@@ -153,7 +173,10 @@ export const flaws: readonly Flaw[] = [
     'bytes: every one of the 256 comes back as it was',
     class extends FencedBackend {
       override setMulti(entries: Entries, options?: StoreMultiOptions) {
-        return super.setMulti(new Map([...entries].map(([key, stored]) => [key, Buffer.from(Buffer.from(stored).toString())])), options);
+        return super.setMulti(
+          new Map([...entries].map(([key, stored]) => [key, Buffer.from(Buffer.from(stored).toString())])),
+          options,
+        );
       }
     },
   ),
@@ -162,7 +185,9 @@ export const flaws: readonly Flaw[] = [
     'bytes: line ends, NUL and broken UTF-8 come back as they were',
     class extends FencedBackend {
       override async getMulti(keys: readonly string[], options?: ReadOptions) {
-        return (await super.getMulti(keys, options)).map((stored) => stored && Buffer.from(Buffer.from(stored).toString('latin1').split('\r\n')[0] ?? '', 'latin1'));
+        return (await super.getMulti(keys, options)).map(
+          (stored) => stored && Buffer.from(Buffer.from(stored).toString('latin1').split('\r\n')[0] ?? '', 'latin1'),
+        );
       }
     },
   ),
@@ -189,7 +214,10 @@ export const flaws: readonly Flaw[] = [
     'bytes: a view of a larger buffer is stored as itself alone',
     class extends FencedBackend {
       override setMulti(entries: Entries, options?: StoreMultiOptions) {
-        return super.setMulti(new Map([...entries].map(([key, stored]) => [key, new Uint8Array(stored.buffer)])), options);
+        return super.setMulti(
+          new Map([...entries].map(([key, stored]) => [key, new Uint8Array(stored.buffer)])),
+          options,
+        );
       }
     },
   ),
@@ -277,7 +305,9 @@ export const flaws: readonly Flaw[] = [
     'mutex: a fresh one is not locked, and asking takes nothing',
     class extends FencedStore {
       override handle(request: StoreRequest, now: number): StoreReply {
-        return request.verb === 'locked' && !this.locks.has(request.key) ? { isLocked: true } : super.handle(request, now);
+        return request.verb === 'locked' && !this.locks.has(request.key)
+          ? { isLocked: true }
+          : super.handle(request, now);
       }
     },
   ),
@@ -320,7 +350,10 @@ export const flaws: readonly Flaw[] = [
     'mutex: acquire({ wait: ms }) gives up when its time is over, not before, and leaves nothing behind',
     class extends FencedBackend {
       protected override acquire(key: string, options: AcquireOptions = {}) {
-        return super.acquire(key, { ...options, wait: typeof options.wait === 'number' ? false : (options.wait ?? true) });
+        return super.acquire(key, {
+          ...options,
+          wait: typeof options.wait === 'number' ? false : (options.wait ?? true),
+        });
       }
     },
   ),
@@ -730,7 +763,9 @@ export const flaws: readonly Flaw[] = [
     'generations: a commit is stored after a soft invalidation, and after a hard one of another region',
     class extends FencedStore {
       protected override isFenced(...[key, fence, record]: Parameters<FencedStore['isFenced']>) {
-        return super.isFenced(key, fence, record) || (fence !== undefined && record !== undefined && fence.seq < record.soft);
+        return (
+          super.isFenced(key, fence, record) || (fence !== undefined && record !== undefined && fence.seq < record.soft)
+        );
       }
     },
   ),

@@ -1,8 +1,9 @@
 /** The store of the simulations, asked directly: what the suite looks like to a backend that has everything. */
+
+import type { ConformanceOptions } from '../../../src/testing/index.js';
 import { FencedBackend } from '../../../src/testing/simulation/fenced-backend.js';
 import { FencedStore, type StoreReply, type StoreRequest } from '../../../src/testing/simulation/fenced-store.js';
 import type { Link } from '../../../src/testing/simulation/network.js';
-import type { ConformanceOptions } from '../../../src/testing/index.js';
 
 export function linkTo(store: FencedStore): Link<StoreRequest, StoreReply> {
   const subscribers = new Map<string, Set<() => void>>();
@@ -29,7 +30,10 @@ export interface Made {
 }
 
 /** Options of the suite for such a store; `second` and `lapsing` are over the store of the last `create`. */
-export function fencedOptions({ store: makeStore = () => new FencedStore(), backend: Backend = FencedBackend }: Made = {}): ConformanceOptions {
+export function fencedOptions({
+  store: makeStore = () => new FencedStore(),
+  backend: Backend = FencedBackend,
+}: Made = {}): ConformanceOptions {
   let link = linkTo(makeStore());
   return {
     create: () => {

@@ -31,7 +31,11 @@ const verbs = {
     const records = { region: 'default', tags: [], found: undefined };
     const lease = await backend.mutex(key).acquire({ wait, records });
     if (!lease) return null;
-    const held = { lease, generation: { region: 'default', ...records.found.region, moved: undefined }, lost: undefined };
+    const held = {
+      lease,
+      generation: { region: 'default', ...records.found.region, moved: undefined },
+      lost: undefined,
+    };
     held.lost = new Promise((resolve) => lease.whenLost(resolve));
     leases.set(key, held);
     return lease.token;
@@ -59,7 +63,12 @@ const verbs = {
         return value;
       }),
     );
-    return { creations, values: [...new Set(values)], slowest: Math.max(...times), quick: times.filter((time) => time < takes / 2).length };
+    return {
+      creations,
+      values: [...new Set(values)],
+      slowest: Math.max(...times),
+      quick: times.filter((time) => time < takes / 2).length,
+    };
   },
   /** Until it is killed. */
   writeOn: async ({ keys, largest }) => {
