@@ -233,8 +233,14 @@ async function handOver(
       done();
       if (failure) throw failure.reason;
     };
+    // A runner may let go of what create() answers: its failure has been counted and published already.
+    const create = () => {
+      const running = run();
+      running.catch(() => {});
+      return running;
+    };
     try {
-      const running = runner(core.region, call.key, run, { release }, call.cached);
+      const running = runner(core.region, call.key, create, { release }, call.cached);
       caller.resolve();
       Promise.resolve(running).catch((error: unknown) => {
         core.report('asyncCreationRunner', error, call.key);

@@ -191,10 +191,10 @@ describe('writing', () => {
     const noted = Object.assign(Object.create(backend) as typeof backend, {
       set: (_key: string, _stored: unknown, options?: { ttl?: number }) => void ttls.push(options?.ttl),
       setMulti: (_entries: unknown, options?: { ttl?: unknown }) => void ttls.push(options?.ttl),
-      evictions: 0,
       get: () => undefined,
       getMulti: (keys: string[]) => keys.map(() => undefined),
     });
+    Object.defineProperty(noted, 'evictions', { value: 0 });
     const region = makeRegion().configure(noted as never, { expirationTime: '10s', keepStale: '5s' });
     await region.set('k', 1);
     await region.set('k', 1, { expirationTime: '1s' });
