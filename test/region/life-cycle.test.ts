@@ -153,13 +153,13 @@ describe('close()', () => {
     const first = region.getOrCreate('k', () => gate.passed());
     await gate.arrived;
     const creator = vi.fn(() => 'another');
-    const second = region.getOrCreate('k', creator);
+    const told = Promise.allSettled([first, region.getOrCreate('k', creator)]);
     await clock.advance(0);
     const closing = region.close({ timeout: '5s' });
     await clock.advance('5s');
     await closing;
     gate.open();
-    const [, waited] = await Promise.allSettled([first, second]);
+    const [, waited] = await told;
     expect(creator).not.toHaveBeenCalled();
     expect(waited).toMatchObject({ status: 'rejected', reason: expect.any(RegionClosedError) });
   });
