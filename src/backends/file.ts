@@ -177,7 +177,7 @@ class FileBackend implements CacheBackend<Uint8Array> {
       if (error instanceof DogpileCacheError) throw error;
       const { message } = error as { message?: unknown };
       throw new BackendUnavailableError(
-        `The cache file "${store.environment.path}" can't be used: ${String(message)}`,
+        `The cache file "${store.environment.path}" can't be read or written: ${String(message)}`,
         { cause: error },
       );
     }

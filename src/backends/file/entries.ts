@@ -78,13 +78,16 @@ export class Entries {
     if (this.#drop(name, totals)) this.#writeTotals(totals);
   }
 
-  /** Takes out some of those that leave first; answers with their bytes. */
-  reclaim(): number {
+  /** Takes out those that leave first, until so many bytes are free or a batch is done; answers with what is. */
+  reclaim(bytes: number): number {
     const totals = this.totals();
-    const { bytes } = totals;
-    for (const { place, name } of this.#first(SWEEP)) this.#leave(place, name, totals);
-    if (bytes !== totals.bytes) this.#writeTotals(totals);
-    return bytes - totals.bytes;
+    const before = totals.bytes;
+    for (const { place, name } of this.#first(SWEEP)) {
+      if (before - totals.bytes >= bytes) break;
+      this.#leave(place, name, totals);
+    }
+    if (totals.bytes !== before) this.#writeTotals(totals);
+    return before - totals.bytes;
   }
 
   totals(): Totals {

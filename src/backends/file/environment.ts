@@ -12,8 +12,10 @@ export class Environment {
   readonly #flags: number;
   readonly #sleepers = new Map<string, Set<() => void>>();
   readonly #room: Room;
-  /** Takes out the entries that leave first, inside a transaction; answers with their bytes. 0: there are none. */
-  reclaim: () => number = () => 0;
+  /** What was written while room was scarce, less what was taken out for it. */
+  #owed = 0;
+  /** Takes entries of so many bytes out, those that leave first, inside a transaction; answers with their bytes. 0: there are none. */
+  reclaim: (bytes: number) => number = () => 0;
 
   readonly #lockFile: LockFile;
 
@@ -32,28 +34,28 @@ export class Environment {
 
   /** All or nothing. `run` must not wait for anything: other processes can't write meanwhile. `adding`: bytes of new entries. */
   transaction<T>(run: () => T, adding = 0): T {
-    if (adding > 0 && !this.#room.has(adding, SPARE)) this.#makeRoom(adding);
+    if (adding > 0 && !this.#room.isPlenty(adding)) this.#makeRoom(adding);
     try {
       return this.#transaction(run);
     } catch (error) {
-      if (!isFull(error) || !this.#takeOut()) throw error;
+      if (!isFull(error) || this.#takeOut(adding || LITTLE) === 0) throw error;
       return this.#transaction(run);
     }
   }
 
   /** From here on, entries only take the place of others. */
   #makeRoom(bytes: number): void {
-    for (let freed = 0; freed < bytes * 2; ) {
-      const more = this.#takeOut();
-      if (more === 0) break;
-      freed += more;
+    for (this.#owed += bytes; this.#owed > 0; ) {
+      const freed = this.#takeOut(this.#owed);
+      if (freed === 0) break;
+      this.#owed -= freed;
     }
-    if (!this.#room.has(bytes, LEAST)) throw new Error('the disk is full');
+    if (!this.#room.isEnough(bytes)) throw new Error('the disk is full');
   }
 
-  #takeOut(): number {
+  #takeOut(bytes: number): number {
     try {
-      return this.#transaction(() => this.reclaim());
+      return this.#transaction(() => this.reclaim(bytes));
     } catch (error) {
       if (!isFull(error)) throw error;
       return 0;
@@ -101,9 +103,8 @@ export class Environment {
 const SYNCHRONOUS = 2;
 const FLUSH_AFTER = 0x10000;
 
-/** Bytes of the disk that are left to others before entries go to make room for new ones, and below which none is written. */
-const SPARE = 4 * 2 ** 20;
-const LEAST = 2 ** 20;
+/** Taken out for a write of a lease or a record. */
+const LITTLE = 16_384;
 
 /** LMDB's map, the disk, its quota, or the file's permitted size. */
 function isFull(error: unknown): boolean {

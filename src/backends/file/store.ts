@@ -30,7 +30,7 @@ export async function openStore(args: FileArguments, host: () => BackendHost): P
   const { environment } = opened;
   const entries = new Entries(environment.db, args.maxSize ?? Number.POSITIVE_INFINITY, host().clock);
   const generations = new Generations(environment.db);
-  environment.reclaim = () => entries.reclaim();
+  environment.reclaim = (bytes) => entries.reclaim(bytes);
   const isLocking = args.distributedLock ?? true;
   // A lock of the user's is its own sign of life.
   const ranges = isLocking && !args.mutex ? openRanges(opened, mode) : undefined;

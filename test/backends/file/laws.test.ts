@@ -24,7 +24,7 @@ function options(more: Omit<FileArguments, 'filename'> = {}) {
   };
 }
 
-prove('[py 167-203, 214] the file backend', options());
+// As it is, and through proxies: test/conformance/file.test.ts.
 prove('the file backend, waiting for the disk', options({ sync: true }));
 
 prove('[py 217] the file backend without a lock of its own', {

@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { spawn } from 'node:child_process';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { builtPath } from '../../support/built.js';
 import { type Child, startProcess, startThread } from './support/child.js';
 import { newFile } from './support/folder.js';
 
@@ -151,4 +153,28 @@ describe('four processes of a hundred callers', () => {
     // All but the one who creates had the stale value long before the new one was there.
     expect(seen.reduce((sum, { quick }) => sum + quick, 0)).toBe(399);
   });
+});
+
+it('a program that has nothing to do but wait for a creation elsewhere waits for it', async () => {
+  const filename = newFile();
+  const one = await startProcess({ filename });
+  await one.call('acquire', { key: 'k', wait: false });
+  const built = await builtPath();
+  const code = `
+    const { makeRegion } = await import(${JSON.stringify(`file://${built}/index.js`)});
+    const region = makeRegion().configure('file', { arguments: { filename: ${JSON.stringify(filename)} } });
+    await region.get('k');
+    console.log('waiting');
+    console.log(await region.getOrCreate('k', () => 'mine'));`;
+  const program = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void program.kill('SIGKILL'));
+  const said: string[] = [];
+  for await (const data of program.stdout) {
+    said.push(...String(data).trim().split('\n'));
+    // Long enough for it to end, should it not wait.
+    if (said.length === 1) setTimeout(() => void one.call('release', { key: 'k' }), 500);
+  }
+  expect(said).toEqual(['waiting', 'mine']);
 });
