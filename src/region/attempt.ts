@@ -9,7 +9,7 @@ import { isPromiseLike } from '../promises.js';
 import type { Call } from './call.js';
 import { SingleCreation } from './context.js';
 import type { Core } from './core.js';
-import { entryOf, type Failed, fenceOf, generationUnder, giveBack, runCreator, ttlOf } from './creating.js';
+import { entryOf, type Failed, fenceOf, generationUnder, runCreator, ttlOf } from './creating.js';
 import type { Flight } from './flights.js';
 import type { Generation } from './generations.js';
 import { type Look, withoutFresh } from './look.js';
@@ -59,7 +59,7 @@ export function launch(core: Core, flight: Flight, call: Call, seen: Look, manne
 async function fly(attempt: Attempt, seen: Look): Promise<void> {
   const { core, flight, call, manner, records } = attempt;
   if (seen.state === 'fresh') return;
-  // A look and an acquire of one instant leave nothing between them to look for again.
+  // A look and an acquire of one instant leave nothing between them to look for again, where the lock is the process's own.
   let isSure = seen.sync;
   let readAt = 0;
   const elected = await elect<CachedValue>({
@@ -74,13 +74,15 @@ async function fly(attempt: Attempt, seen: Look): Promise<void> {
       });
     },
     lookAgain: async (lease) => {
-      if (isSure || lease === NO_LEASE || flight.isDeserted) return seen;
+      if (lease === NO_LEASE || flight.isDeserted) return seen;
+      // What came with a lease of the store's is newer than the look: another process may have committed in between.
+      if (isSure && !('stored' in lease)) return seen;
       const again = await lookUnder(core, lease, call, { records, sentAt: readAt });
       readAt = again.readAt;
       return isWanted(again, manner) ? withoutFresh(again) : again;
     },
     create: (lease, again) => create(attempt, lease, again),
-    release: (lease) => giveBack(core, lease, call.key),
+    release: (lease) => core.giveBack(lease, call.key),
   });
   if (elected.role === 'reader') flight.end({ kind: 'found', entry: elected.found.value, readAt });
 }
@@ -159,7 +161,7 @@ async function make(
   if ('reason' in made) {
     core.backoff.remember(name, made.reason, settings.errorBackoff);
     // Who is told may try again at once: the lock is free by then.
-    await giveBack(core, lease, key);
+    await core.giveBack(lease, key);
     flight.end({ kind: 'failed', reason: made.reason });
     return made;
   }
@@ -171,11 +173,11 @@ async function make(
   try {
     entry = entryOf(core, { key, ...made, plan, lease, generation, flight, settings, anew: isAnew });
   } catch (reason) {
-    await giveBack(core, lease, key);
+    await core.giveBack(lease, key);
     flight.end({ kind: 'failed', reason });
     return { reason };
   }
-  if (entry === undefined) await giveBack(core, lease, key);
+  if (entry === undefined) await core.giveBack(lease, key);
   const generationFence = fenceOf(core, generation, new Map([[name, [...plan.tags]]]));
   const options = { ttl: ttlOf(asked, plan.expiration), generation: generationFence };
   const isStored =

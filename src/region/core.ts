@@ -2,7 +2,7 @@
  * What a configured region is made of, and how it says what goes on in it. Decides nothing of freshness (`look.ts`) or elections
  * (`get-or-create.ts`).
  */
-import type { AsyncCreationRunner, Awaitable, Clock, GenerationFence, InvalidationStrategy } from '../api.js';
+import type { AsyncCreationRunner, Awaitable, Clock, GenerationFence, InvalidationStrategy, Lease } from '../api.js';
 import { channels } from '../channels.js';
 import { BackendTimeoutError, BackendUnavailableError, CantDeserializeError } from '../errors.js';
 import { Backoff } from './backoff.js';
@@ -113,8 +113,16 @@ export class Core {
   async invalidated({ revokes }: { revokes: boolean }): Promise<void> {
     this.backoff.clear();
     if (!revokes) return this.flights.unlistAll();
-    for (const outcome of await this.flights.revokeAll()) {
-      if (outcome.status === 'rejected') this.report('release', outcome.reason);
+    // Under the deadline of the store: a lease that can't be given back lapses.
+    await Promise.all(this.flights.revokeAll().map((lease) => this.giveBack(lease)));
+  }
+
+  /** Releases a lease; that it can't be told is an event: the lease lapses by itself. */
+  async giveBack(lease: Lease, key?: string): Promise<void> {
+    try {
+      await this.store.release(lease);
+    } catch (error) {
+      this.report('release', error, key);
     }
   }
 

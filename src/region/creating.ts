@@ -140,12 +140,3 @@ export function ttlOf(asked: Freshness, ownExpiration: number | undefined): numb
   const ttl = expiration + asked.keepStale;
   return ttl === Number.POSITIVE_INFINITY ? undefined : ttl;
 }
-
-/** Releases a lease; that it can't be told is an event: the lease lapses by itself. */
-export async function giveBack(core: Core, lease: Lease, key: string): Promise<void> {
-  try {
-    await core.store.release(lease);
-  } catch (error) {
-    core.report('release', error, key);
-  }
-}

@@ -172,10 +172,10 @@ export class Flight implements Awaited {
     for (const waiter of this.#waiters) if (!waiter.first) waiter.tell(AGAIN);
   }
 
-  /** Its region was invalidated: detached, and its lease is given back at once, so that newcomers need not wait for it. */
-  async revoke(): Promise<void> {
+  /** Its region was invalidated: detached. Answers with its lease, to be given back at once, so that newcomers need not wait for it. */
+  revoke(): Lease | undefined {
     this.detach();
-    await this.#lease?.release();
+    return this.#lease;
   }
 
   /** The creator takes longer than `hardTimeout`: everybody is told so, nobody joins; its lease stays until it settles. */
@@ -307,9 +307,9 @@ export class Flights {
     for (const flight of [...this.#joinable.values()]) this.unlist(flight);
   }
 
-  /** A hard invalidation. A lease that can't be given back lapses; the answers say why. */
-  async revokeAll(): Promise<readonly PromiseSettledResult<void>[]> {
-    return Promise.allSettled(this.#all().map((flight) => flight.revoke()));
+  /** A hard invalidation: all are detached. Answers with their leases, to be given back. */
+  revokeAll(): Lease[] {
+    return this.#all().flatMap((flight) => flight.revoke() ?? []);
   }
 
   abortAll(reason: unknown): void {

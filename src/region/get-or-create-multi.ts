@@ -8,7 +8,7 @@ import { isWanted, limitCreation } from './attempt.js';
 import { type Call, callOf } from './call.js';
 import { enclosingCreation, MultiCreation } from './context.js';
 import type { Core } from './core.js';
-import { entryOf, type Failed, fenceOf, generationUnder, giveBack, type Made, runCreator, ttlOf } from './creating.js';
+import { entryOf, type Failed, fenceOf, generationUnder, type Made, runCreator, ttlOf } from './creating.js';
 import type { Flight, Outcome } from './flights.js';
 import type { Generation } from './generations.js';
 import {
@@ -228,7 +228,7 @@ async function giveAllBack(
   contenders: readonly Contender[],
   leases: ReadonlyMap<string, Lease>,
 ): Promise<void> {
-  await Promise.all(contenders.map(({ call }) => giveBack(core, leases.get(call.name) ?? NO_LEASE, call.key)));
+  await Promise.all(contenders.map(({ call }) => core.giveBack(leases.get(call.name) ?? NO_LEASE, call.key)));
 }
 
 function tagsSeen(contenders: readonly Contender[]): string[] {
@@ -261,7 +261,7 @@ async function acquireAll(
     return unfenced();
   }
   if (troubles.length === 0) return leases;
-  if (core.throwsOnError) await Promise.all([...leases].map(([name, lease]) => giveBack(core, lease, name)));
+  if (core.throwsOnError) await Promise.all([...leases].map(([name, lease]) => core.giveBack(lease, name)));
   for (const error of troubles) core.unreadable('acquire', error);
   return leases;
 }

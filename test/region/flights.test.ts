@@ -268,17 +268,14 @@ describe('a flight', () => {
 });
 
 describe('the flights of a region', () => {
-  it('a hard invalidation voids all that create, and gives their leases back; failures are told', async () => {
-    const { flights, begin, release } = setUp();
+  it('a hard invalidation voids all that create, and answers with the leases to be given back', () => {
+    const { flights, begin } = setUp();
     const [one, other, quiet] = [flights.open('a'), flights.open('b'), flights.open('c')];
     begin(one);
     begin(other);
     other.close();
-    release.mockRejectedValueOnce(new Error('gone'));
-    const outcomes = await flights.revokeAll();
-    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(flights.revokeAll()).toHaveLength(2);
     expect([one.isVoid, other.isVoid, quiet.isVoid]).toEqual([true, true, false]);
-    expect(release).toHaveBeenCalledTimes(2);
     expect(['a', 'b', 'c'].map((name) => flights.joinable(name))).toEqual([undefined, undefined, undefined]);
   });
 
