@@ -6,9 +6,9 @@ import type { AnyFunction, Creator } from '../api.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
 import { checkObject, refuseUnknown } from '../validation.js';
-import { type Decoration, POLICY_NAMES } from './decorator-options.js';
+import type { Decoration } from './decorator-options.js';
 import type { CallOptions } from './decorator-types.js';
-import { type CallPolicy, checkTags } from './settings.js';
+import { type CallPolicy, checkTags, POLICY_NAMES } from './settings.js';
 
 /** `this` of a method, and nothing where there is none. */
 export type Self = unknown;
@@ -75,9 +75,9 @@ export class Cached {
   }
 
   async set(self: Self, value: unknown, args: unknown[]): Promise<void> {
-    const { host, keyOf, tags, tagsOf } = this.#parts;
+    const { host, keyOf, policy, tags, tagsOf } = this.#parts;
     const named = tagsOf ? checkTags(tagsOf.apply(self, args)) : tags;
-    await host.region.set(keyOf(self, args), value, { tags: named });
+    await host.set(keyOf(self, args), { value, tags: named }, policy);
   }
 
   async refresh(self: Self, args: unknown[]): Promise<unknown> {

@@ -69,14 +69,14 @@ export class CachedMulti {
   }
 
   async set(self: Self, values: ReadonlyMap<unknown, unknown>): Promise<void> {
-    const { host, original, tagsOf, tags } = this.#parts;
+    const { host, original, policy, tagsOf, tags } = this.#parts;
     if (!(values instanceof Map))
       throw new ValidationError(`${calledName(original)}.set() takes a Map of values by id, not ${shown(values)}.`);
     const ids = [...values.keys()];
     const keys = this.#keysOf(self, ids);
-    if (!tagsOf) return host.region.setMulti(new Map(keys.map((key, at) => [key, values.get(ids[at])])), { tags });
-    const entries = ids.map((id, at) => ({ id, key: keys[at] ?? '', tags: checkTags(tagsOf.call(self, id)) }));
-    await Promise.all(entries.map(({ id, key, tags: own }) => host.region.set(key, values.get(id), { tags: own })));
+    const named = ids.map((id) => (tagsOf ? checkTags(tagsOf.call(self, id)) : tags));
+    const entries = keys.map((key, at) => [key, { value: values.get(ids[at]), tags: named[at] ?? [] }] as const);
+    await host.setMulti(new Map(entries), policy);
   }
 
   async refresh(self: Self, ids: readonly unknown[]): Promise<unknown> {

@@ -2,31 +2,15 @@
  * The options of both decorators, checked when a function is decorated: what is wrong with them is never found out by a request. Decides
  * which generator writes the keys of a function and from which values.
  */
-import type { AnyFunction, GetOrCreateOptions, Policy } from '../api.js';
+import type { AnyFunction, GetOrCreateOptions } from '../api.js';
 import { KeyGenerationError, ValidationError } from '../errors.js';
 import { type Generated, generatedBy } from '../keys/generators.js';
 import { shown } from '../shown.js';
 import { checkFunction, checkObject, checkString, refuseUnknown } from '../validation.js';
-import { checkNotDecorating, KeyPrefixes, OneClass, type Place } from './decoration.js';
+import { KeyPrefixes, OneClass, type Place } from './decoration.js';
 import type { CacheMultiOnArgumentsOptions, CacheOnArgumentsOptions } from './decorator-types.js';
 import type { DecoratorHost } from './decorators.js';
-import type { CallPolicy } from './settings.js';
-
-/** Every name there is: the compiler counts them. */
-const POLICY: Readonly<Record<keyof Policy, true>> = {
-  expirationTime: true,
-  serveStale: true,
-  background: true,
-  keepStale: true,
-  lockWait: true,
-  staleIfError: true,
-  errorBackoff: true,
-  softTimeout: true,
-  hardTimeout: true,
-  earlyRefresh: true,
-  jitter: true,
-};
-export const POLICY_NAMES: readonly string[] = Object.keys(POLICY);
+import { type CallPolicy, POLICY_NAMES } from './settings.js';
 
 const COMMON = [...POLICY_NAMES, 'namespace', 'shouldCache', 'tags', 'key', 'argumentToString'];
 export const SINGLE_OPTIONS: readonly string[] = [...COMMON, 'functionKeyGenerator'];
@@ -50,7 +34,6 @@ export function checkOptions(
   options: CacheOnArgumentsOptions | CacheMultiOnArgumentsOptions,
   known: readonly string[],
 ): Decoration {
-  checkNotDecorating(what, options);
   checkObject(`The options of ${what}`, options);
   refuseUnknown(what, options, known);
   const { namespace, key, argumentToString, tags } = options;

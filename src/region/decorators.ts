@@ -39,6 +39,7 @@ import type {
 import type { AnyMultiCreator, Found } from './get-or-create-multi.js';
 import type { CacheRegion } from './region.js';
 import type { CallPolicy } from './settings.js';
+import type { Given } from './writes.js';
 
 /** What a decorated function asks of its region. */
 export interface DecoratorHost {
@@ -63,6 +64,8 @@ export interface DecoratorHost {
   ): Promise<(Found | undefined)[]>;
   getCachedValue(key: string, policy: CallPolicy): Promise<CachedValue | undefined>;
   getCachedValues(keys: readonly string[], policy: CallPolicy): Promise<(CachedValue | undefined)[]>;
+  set(key: string, given: Given, policy: CallPolicy): Promise<void>;
+  setMulti(entries: ReadonlyMap<string, Given>, policy: CallPolicy): Promise<void>;
   refresh(key: string, creator: Creator<unknown, unknown>, policy: CallPolicy): Promise<unknown>;
   refreshMulti(keys: readonly string[], creator: AnyMultiCreator, policy: CallPolicy): Promise<(Found | undefined)[]>;
 }

@@ -24,7 +24,7 @@ import type {
 } from '../api.js';
 import { LazyBackend } from '../backends/lazy.js';
 import { channels } from '../channels.js';
-import { stamp, systemClock } from '../clock.js';
+import { systemClock } from '../clock.js';
 import { readConfig } from '../config.js';
 import { durationOption } from '../duration.js';
 import {
@@ -40,7 +40,7 @@ import { shown } from '../shown.js';
 import { checkBoolean, checkFunction, checkObject, refuseUnknown } from '../validation.js';
 import { callOf } from './call.js';
 import { Core } from './core.js';
-import { shareOf, ttlOf } from './creating.js';
+import { checkNotDecorating } from './decoration.js';
 import type {
   CacheMultiMapOnArguments,
   CacheMultiOnArguments,
@@ -68,6 +68,7 @@ import {
 } from './settings.js';
 import { Statistics } from './statistics.js';
 import { Store } from './store.js';
+import { told, writeMany, writeOne } from './writes.js';
 
 /** What `configure` has put together; replaced as a whole by `replaceExistingBackend`. */
 interface Configured {
@@ -257,22 +258,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * can't be told; `SerializationError` before anything is written.
    */
   set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
-    return this.#use(async (core) => {
+    return this.#use((core) => {
       const { ownExpiration, tags } = setSettings(options, 'set()');
-      const name = core.store.mangle(key);
-      const ttl = ttlOf(freshnessOf(core.settings), ownExpiration);
-      const share = shareOf(core.settings, core.random);
-      await told(core, () =>
-        core.stamped(
-          (generation) => {
-            const endedAt = stamp(this.#clock);
-            const stored = core.store.encode({ value, endedAt, ownExpiration, share, tags, generation });
-            core.overrule([name]);
-            return core.store.set(name, stored, { ttl, generation });
-          },
-          new Map([[name, tags]]),
-        ),
-      );
+      return writeOne(core, core.store.mangle(key), { value, tags }, { settings: core.settings, ownExpiration });
     });
   }
 
@@ -280,28 +268,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     values: ReadonlyMap<string, T> | Readonly<Record<string, T>>,
     options: SetOptions = {},
   ): Promise<void> {
-    return this.#use(async (core) => {
+    return this.#use((core) => {
       const { ownExpiration, tags } = setSettings(options, 'setMulti()');
-      const pairs = [...pairsOf(values)].map(([key, value]) => ({ name: core.store.mangle(key), value }));
-      if (pairs.length === 0) return;
-      const names = pairs.map(({ name }) => name);
-      const ttl = ttlOf(freshnessOf(core.settings), ownExpiration);
-      await told(core, () =>
-        core.stamped(
-          (generation) => {
-            // One stamp for all of them, as in Python.
-            const endedAt = stamp(this.#clock);
-            const entryOf = (value: T) => {
-              const share = shareOf(core.settings, core.random);
-              return core.store.encode({ value, endedAt, ownExpiration, share, tags, generation });
-            };
-            const entries = new Map(pairs.map(({ name, value }) => [name, entryOf(value)]));
-            core.overrule(names);
-            return core.store.setMulti(entries, { ttl, generation });
-          },
-          new Map(names.map((name) => [name, tags])),
-        ),
-      );
+      const given = new Map([...pairsOf(values)].map(([key, value]) => [core.store.mangle(key), { value, tags }]));
+      return writeMany(core, given, { settings: core.settings, ownExpiration });
     });
   }
 
@@ -384,6 +354,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   /** Caches a function by its arguments: a wrapper and a method decorator in one (Python's `cache_on_arguments`). */
   // biome-ignore lint/suspicious/noExplicitAny: the arguments and result of any function, inferred where its callbacks are annotated
   cacheOnArguments<A extends any[] = any[], R = any>(options?: CacheOnArgumentsOptions<A, R>): CacheOnArguments<A, R> {
+    checkNotDecorating('cacheOnArguments()', options);
     return cacheOnArguments(this.#host, options);
   }
 
@@ -397,6 +368,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     options?: CacheMultiOnArgumentsOptions<Id, V> & { asMap?: false | undefined },
   ): CacheMultiOnArguments<Id, V>;
   cacheMultiOnArguments(options?: CacheMultiOnArgumentsOptions): CacheMultiOnArguments | CacheMultiMapOnArguments {
+    checkNotDecorating('cacheMultiOnArguments()', options);
     return cacheMultiOnArguments(this.#host, options);
   }
 
@@ -616,6 +588,13 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
         this.#use((core) => core.looks.find(key, freshnessOf(policy.under(core.settings)), false)),
       getCachedValues: (keys, policy) =>
         this.#use((core) => core.looks.findMulti(keys, freshnessOf(policy.under(core.settings)), false)),
+      set: (key, given, policy) =>
+        this.#use((core) => writeOne(core, core.store.mangle(key), given, { settings: policy.under(core.settings) })),
+      setMulti: (entries, policy) =>
+        this.#use((core) => {
+          const given = new Map([...entries].map(([key, each]) => [core.store.mangle(key), each]));
+          return writeMany(core, given, { settings: policy.under(core.settings) });
+        }),
       refresh: (key, creator, policy) =>
         this.#use((core) => refresh(core, callOf(core, key, creator, policy.under(core.settings)))),
       refreshMulti: (keys, creator, policy) => this.#use((core) => createMulti(core, keys, creator, policy, true)),
@@ -690,16 +669,6 @@ function checkedBackend(backend: CacheBackend, args: object | undefined): CacheB
 function evictionsOf(backend: CacheBackend | undefined): number {
   const evictions = backend && 'evictions' in backend ? backend.evictions : 0;
   return typeof evictions === 'number' ? evictions : 0;
-}
-
-/** Something the user says to the store: he is told when it can't be told, and it is counted. */
-async function told<T>(core: Core, say: () => Awaitable<T>): Promise<T> {
-  try {
-    return await say();
-  } catch (error) {
-    core.count(error);
-    throw error;
-  }
 }
 
 function hardOption(options: InvalidateOptions, what: string): boolean {

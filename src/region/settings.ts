@@ -77,21 +77,23 @@ const DEFAULTS: Settings = settled({
   signal: undefined,
 });
 
-const POLICY = [
-  'expirationTime',
-  'serveStale',
-  'background',
-  'keepStale',
-  'lockWait',
-  'staleIfError',
-  'errorBackoff',
-  'softTimeout',
-  'hardTimeout',
-  'earlyRefresh',
-  'jitter',
-] as const satisfies readonly (keyof Policy)[];
+/** Every name there is: the compiler counts them. */
+const POLICY: Readonly<Record<keyof Policy, true>> = {
+  expirationTime: true,
+  serveStale: true,
+  background: true,
+  keepStale: true,
+  lockWait: true,
+  staleIfError: true,
+  errorBackoff: true,
+  softTimeout: true,
+  hardTimeout: true,
+  earlyRefresh: true,
+  jitter: true,
+};
+export const POLICY_NAMES: readonly string[] = Object.keys(POLICY);
 const CONFIGURE = [
-  ...POLICY,
+  ...POLICY_NAMES,
   'wrap',
   'replaceExistingBackend',
   'regionInvalidator',
@@ -99,8 +101,8 @@ const CONFIGURE = [
   'breaker',
   'onBackendError',
   'arguments',
-] as const;
-const CALL = [...POLICY, 'shouldCache', 'tags', 'signal'] as const satisfies readonly (keyof GetOrCreateOptions)[];
+];
+const CALL = [...POLICY_NAMES, 'shouldCache', 'tags', 'signal'];
 const REGION = [
   'name',
   'keyMangler',

@@ -202,6 +202,45 @@ describe('a cached function of many ids', () => {
     expect(await fixed.get([1, 2])).toEqual([undefined, undefined]);
   });
 
+  it('sets values of different tags by one command', async () => {
+    const { region } = setUp();
+    const set = vi.spyOn(region.actualBackend, 'set');
+    const setMulti = vi.spyOn(region.actualBackend, 'setMulti');
+    const cached = region.cacheMultiOnArguments({ tags: (id: number) => [`user:${id}`] })(async function load(
+      ids: number[],
+    ) {
+      return ids;
+    });
+    const values = new Map([1, 2, 3].map((id) => [id, id * 10]));
+    await cached.set(values);
+    expect([setMulti.mock.calls.length, set.mock.calls.length]).toEqual([1, 0]);
+    await region.invalidateTags(['user:2']);
+    expect(await cached.get([1, 2, 3])).toEqual([10, undefined, 30]);
+  });
+
+  it('fails with what the tags of one fail with, and sets none', async () => {
+    const { region } = setUp();
+    const cached = region.cacheMultiOnArguments({ tags: (id: number) => [id === 2 ? '' : 'ok'] })(async function load(
+      ids: number[],
+    ) {
+      return ids;
+    });
+    const values = new Map([1, 2].map((id) => [id, id]));
+    await expect(cached.set(values)).rejects.toThrow('A tag must be text');
+    expect(await cached.get([1, 2])).toEqual([undefined, undefined]);
+  });
+
+  it('set keeps values for as long as the policy of the decorator says', async () => {
+    const { region, generate, clock } = setUp({ expirationTime: '1s', keepStale: 0 }, { random: () => 0.5 });
+    const longer = region.cacheMultiOnArguments({ namespace: 'longer', expirationTime: '1h' })(generate);
+    const spread = region.cacheMultiOnArguments({ namespace: 'spread', expirationTime: '1h', jitter: 1 })(generate);
+    for (const cached of [longer, spread]) await cached.set(new Map([[1, 'said']]));
+    await clock.advance('29m');
+    expect([await longer.get([1]), await spread.get([1])]).toEqual([['said'], ['said']]);
+    await clock.advance('2m');
+    expect([await longer.get([1]), await spread.get([1])]).toEqual([['said'], [undefined]]);
+  });
+
   it('has a policy of its own, which governs get', async () => {
     const { region, generate, clock } = setUp();
     const cached = region.cacheMultiOnArguments({ namespace: 'g', expirationTime: '20s' })(generate);

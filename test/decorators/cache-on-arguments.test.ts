@@ -113,6 +113,27 @@ describe('a cached function', () => {
     expect(await cached(1)).toBe(0);
   });
 
+  it('set keeps the value for as long as the policy of the decorator says', async () => {
+    const clock = new FakeClock();
+    const region = makeRegion({ clock, random: () => 0.5 }).configure('memory', {
+      expirationTime: '1s',
+      keepStale: 0,
+      jitter: 0,
+    });
+    const longer = region.cacheOnArguments({ expirationTime: '1h' })(async function longer(_id: number) {
+      return 'made';
+    });
+    const spread = region.cacheOnArguments({ expirationTime: '1h', jitter: 1 })(async function spread(_id: number) {
+      return 'made';
+    });
+    await longer.set('said', 1);
+    await spread.set('said', 1);
+    await clock.advance('29m');
+    expect([await longer.get(1), await spread.get(1)]).toEqual(['said', 'said']);
+    await clock.advance('2m');
+    expect([await longer.get(1), await spread.get(1)]).toEqual(['said', undefined]);
+  });
+
   it('[py 105, 106] get gives what is cached and creates nothing', async () => {
     const { region, go } = setUp();
     const cached = region.cacheOnArguments()(async function one(a: number) {

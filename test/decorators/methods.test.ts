@@ -211,6 +211,15 @@ describe('experimentalDecorators', () => {
     );
     expect(() => run('@region.cacheOnArguments() export class A {}', { region })).toThrow(ValidationError);
   });
+
+  it.each(['cacheOnArguments', 'cacheMultiOnArguments'])('says to call %s first', (name) => {
+    const region = setUp();
+    for (const method of ['async load() {}', 'static async load() {}']) {
+      const decorate = () => run(`export class A { @region.${name} ${method} }`, { region });
+      expect(decorate).toThrow(ValidationError);
+      expect(decorate).toThrow(`${name}() makes the decorator: say ${name}()(fn), or @region.${name}().`);
+    }
+  });
 });
 
 describe('metadata', () => {
