@@ -5,6 +5,7 @@
 import type { AcquireOptions, CacheMutex, Clock, Duration } from '../api.js';
 import { systemClock } from '../clock.js';
 import { durationOption } from '../duration.js';
+import { onAbort } from './aborts.js';
 import { LocalLease } from './local-lease.js';
 import { after } from './timer.js';
 
@@ -105,7 +106,7 @@ export class LocalMutex implements CacheMutex {
       const leave = () => {
         this.#queue.delete(waiter);
         stopLimit();
-        signal?.removeEventListener('abort', waiter.abort);
+        stopListening();
       };
       const waiter: Waiter = {
         signal,
@@ -118,11 +119,11 @@ export class LocalMutex implements CacheMutex {
           reject(signal?.reason);
         },
       };
+      const stopListening = onAbort(signal, waiter.abort);
       const stopLimit = after(this.#clock, ms, () => {
         leave();
         resolve(undefined);
       });
-      signal?.addEventListener('abort', waiter.abort);
       this.#queue.add(waiter);
     });
   }

@@ -4,6 +4,7 @@
  */
 import type { Awaitable, Clock, Duration } from '../api.js';
 import { durationOption } from '../duration.js';
+import { onAbort } from './aborts.js';
 import { after } from './timer.js';
 
 export interface WaitOptions {
@@ -83,11 +84,11 @@ class Nap {
     await new Promise<void>((resolve) => {
       const finish = () => {
         this.#clock.clearTimeout(timer);
-        signal?.removeEventListener('abort', finish);
+        stopListening();
         resolve();
       };
+      const stopListening = onAbort(signal, finish);
       const timer = this.#clock.setTimeout(finish, ms);
-      signal?.addEventListener('abort', finish);
       this.#finish = finish;
     });
     signal?.throwIfAborted();

@@ -3,6 +3,7 @@
  * wait on together. Decides who may join it, who is answered by it, and who has to look again; not what is created or stored.
  */
 import type { CachedValue, Clock, Lease, LossReason } from '../api.js';
+import { onAbort } from '../lock/aborts.js';
 import type { Awaited, Creation } from './context.js';
 import type { Statistics } from './statistics.js';
 
@@ -109,13 +110,8 @@ export class Flight implements Awaited {
       const leave = () => {
         this.#stopLimit(waiter);
         clock.clearTimeout(soft);
-        signal?.removeEventListener('abort', abort);
+        stopListening();
         this.#waiters.delete(waiter);
-      };
-      const abort = () => {
-        leave();
-        reject(signal?.reason);
-        this.#abandonIfAlone(signal?.reason);
       };
       const waiter: Waiter = {
         ...joining,
@@ -130,10 +126,14 @@ export class Flight implements Awaited {
         this.#unattended = true;
         waiter.tell({ kind: 'soft' });
       };
+      const stopListening = onAbort(signal, () => {
+        leave();
+        reject(signal?.reason);
+        this.#abandonIfAlone(signal?.reason);
+      });
       const soft = joining.soft === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(takeStale, joining.soft);
       // The first waits for another's creation only once the flight says so (`waitsElsewhere`).
       if (!joining.first) this.#startLimit(waiter);
-      signal?.addEventListener('abort', abort);
       this.#waiters.add(waiter);
     });
   }

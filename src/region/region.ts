@@ -34,6 +34,7 @@ import {
   ValidationError,
 } from '../errors.js';
 import { functionKeyGenerator, functionMultiKeyGenerator } from '../keys.js';
+import { onAbort } from '../lock/aborts.js';
 import { wrapAll, wrapBackend } from '../proxy.js';
 import { type ArgumentsOf, type BackendName, isBackend, openBackend } from '../registry.js';
 import { shown } from '../shown.js';
@@ -425,9 +426,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     const rest = this.#rest();
     if (!signal) return rest;
     await new Promise<void>((resolve, reject) => {
-      const abort = () => reject(signal.reason);
-      signal.addEventListener('abort', abort);
-      rest.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+      const stopListening = onAbort(signal, () => reject(signal.reason));
+      rest.then(resolve, reject).finally(stopListening);
     });
   }
 

@@ -1,0 +1,43 @@
+/**
+ * What is to happen when a signal aborts. Decides that however many calls share a signal, it has one listener of ours, and none at
+ * rest: Node takes more than ten for a leak.
+ */
+interface Listening {
+  readonly runs: Set<() => void>;
+  listener(): void;
+}
+
+/** Written by `onAbort` and by who leaves. The signal itself keeps what is here alive, through its listener. */
+const listenings = new WeakMap<AbortSignal, Listening>();
+
+/**
+ * Runs `run` when the signal aborts, unless the caller has left: what it answers with is called to leave, at the end of the wait,
+ * also of one that was aborted. A signal that is aborted already never aborts again: ask before.
+ */
+export function onAbort(signal: AbortSignal | undefined, run: () => void): () => void {
+  if (!signal) return () => {};
+  const listening = listenings.get(signal) ?? listenTo(signal);
+  // A function of this call's own: what two calls ask for is two things.
+  const mine = () => run();
+  listening.runs.add(mine);
+  return () => {
+    listening.runs.delete(mine);
+    if (listening.runs.size > 0 || listenings.get(signal) !== listening) return;
+    listenings.delete(signal);
+    signal.removeEventListener('abort', listening.listener);
+  };
+}
+
+function listenTo(signal: AbortSignal): Listening {
+  const runs = new Set<() => void>();
+  const listening: Listening = {
+    runs,
+    listener: () => {
+      // A copy: whoever comes while it aborts has been told by the signal itself.
+      for (const run of [...runs]) if (runs.has(run)) run();
+    },
+  };
+  listenings.set(signal, listening);
+  signal.addEventListener('abort', listening.listener);
+  return listening;
+}
