@@ -37,6 +37,9 @@ export function stamp(clock: Clock): number {
   return next / 1000;
 }
 
+/** A stamp of another host's clock may be so far ahead and count as now; further ahead it is of a clock gone wrong: stale, never fresh for ever. */
+export const CLOCK_SKEW = 60_000;
+
 /** Seconds as written to the wire, from a stamp; `stampOf` reads them back to the microsecond. */
 export const secondsOf = (stamp: number): number => stamp / 1000;
 export const stampOf = (seconds: number): number => Math.round(seconds * 1e6) / 1e3;

@@ -3,7 +3,7 @@
  * value is stale; who creates is the election's.
  */
 import type { Awaitable, CacheMutex, Clock, Duration, Lease } from '../api.js';
-import { systemClock } from '../clock.js';
+import { CLOCK_SKEW, systemClock } from '../clock.js';
 import { durationOption } from '../duration.js';
 import { LockTimeoutError, ValidationError } from '../errors.js';
 import { checkFunction, checkMembers, checkObject, refuseUnknown } from '../validation.js';
@@ -49,9 +49,6 @@ const OPTIONS = [
   'runner',
   'clock',
 ] as const satisfies readonly (keyof DogpileLockOptions<never>)[];
-
-/** Made by a clock so far ahead it is not of this world: stale, never fresh for ever. */
-const CLOCK_SKEW = 60_000;
 
 /**
  * The value: the one there is while it is fresh; a stale one at once while another creates; a new one for who was elected. What

@@ -3,13 +3,10 @@
  * and no store.
  */
 import type { CachedValue } from '../api.js';
-import { stampOf } from '../clock.js';
+import { CLOCK_SKEW, stampOf } from '../clock.js';
 
 /** The version of the format that we write and create for. */
 export const VALUE_VERSION = 2;
-
-/** A stamp of another host's clock may be so far ahead and count as now; further ahead it is a clock gone wrong. */
-const CLOCK_SKEW = 60_000;
 
 /** Stamps (epoch ms) of the last invalidations; 0: never. */
 export interface Cutoffs {

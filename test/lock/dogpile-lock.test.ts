@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { CLOCK_SKEW } from '../../src/clock.js';
 import { dogpileLock, LocalMutex, type Made, NeedRegeneration } from '../../src/lock/index.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { Gate } from '../../src/testing/gate.js';
@@ -53,6 +54,14 @@ describe('dogpileLock', () => {
     const place = new Place();
     await place.run();
     await place.clock.advance('10s');
+    expect(await place.run()).toBe('value 1');
+  });
+
+  it('[py E6] made by a clock up to a minute ahead is fresh; further ahead it is stale, never fresh for ever (differs)', async () => {
+    const place = new Place();
+    place.made = { value: 'ahead', createdTime: place.clock.now() + CLOCK_SKEW };
+    expect(await place.run()).toBe('ahead');
+    place.made = { value: 'gone wrong', createdTime: place.clock.now() + CLOCK_SKEW + 1 };
     expect(await place.run()).toBe('value 1');
   });
 
