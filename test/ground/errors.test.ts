@@ -40,7 +40,6 @@ describe('errors', () => {
     },
   );
 
-  // To be mended in src/errors.ts: the field `cause` overwrites what Error's constructor has set; `declare` it.
   it('have the cause they are given', () => {
     const cause = new Error('below');
     for (const Class of [DogpileCacheError, ...classes]) expect(new Class('what to do', { cause }).cause).toBe(cause);

@@ -21,7 +21,6 @@ describe('a value in a message', () => {
     expect(shown(value)).toBe(text);
   });
 
-  // To be mended in src/shown.ts: a text is shown at whatever length it has.
   it('is short, whatever its length', () => {
     expect(shown('x'.repeat(1_000_000)).length).toBeLessThan(1000);
   });

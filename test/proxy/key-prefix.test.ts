@@ -126,7 +126,6 @@ describe('a key prefix', () => {
     expect(await blog?.get('k')).toBe('blog');
   });
 
-  // To be mended in src/region/store.ts: the process's own locks of a store without any are named without the prefix.
   it('... nor wait for each other’s creations where the store has no locks of its own', async () => {
     const backend = memoryBackend();
     const clock = new FakeClock();

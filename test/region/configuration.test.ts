@@ -280,7 +280,6 @@ describe('wrong options', () => {
     );
   });
 
-  // To be mended in src/region/region.ts, configure(): proxies that were wrapped before the one that is refused stay bound.
   it('a proxy of a configure() that failed can be used for the next', async () => {
     const region = makeRegion();
     const proxy = new ProxyBackend();

@@ -160,7 +160,6 @@ describe('keys', () => {
     expect(region.statistics.creations).toBe(0);
   });
 
-  // To be mended in src/region/get-or-create-multi.ts: the keys are sorted before they are checked.
   it('[py E22] ... nor among many (differs)', async () => {
     const region = makeRegion().configure('memory');
     for (const wrong of [1, null, undefined, {}])

@@ -144,7 +144,6 @@ describe('close()', () => {
     expect(clock.pending).toBe(0);
   });
 
-  // To be mended in src/region: after the time limit, waiters look again and create in a region that is closed.
   it('... and nobody creates in a region that is closed: who waited is told so', async () => {
     const clock = new FakeClock();
     const backend = closable();
@@ -164,7 +163,6 @@ describe('close()', () => {
     expect(waited).toMatchObject({ status: 'rejected', reason: expect.any(RegionClosedError) });
   });
 
-  // To be mended in src/region/region.ts: a call that is still reading when close() is called is not waited for, nor refused.
   it('a call that was reading when it was called creates nothing after it', async () => {
     const backend = closable();
     const region = makeRegion().configure(backend);
@@ -182,7 +180,6 @@ describe('close()', () => {
     expect(early && backend.calls.some((each) => each.startsWith('set'))).toBe(false);
   });
 
-  // To be mended in src/region/region.ts, close(): the bad option is found after the region counts as closing.
   it('a wrong option is refused, and the region goes on', async () => {
     const region = makeRegion().configure('memory');
     await expect((async () => region.close({ timeout: 'soon' }))()).rejects.toThrow(ValidationError);
@@ -192,14 +189,12 @@ describe('close()', () => {
     await expect(region.get('k')).rejects.toThrow(RegionClosedError);
   });
 
-  // To be mended in src/region/region.ts, close() and idle(): their options are not checked.
   it('unknown options are refused', async () => {
     const region = makeRegion().configure('memory');
     await expect((async () => region.idle({ sgnal: 5 } as never))()).rejects.toThrow(ValidationError);
     await expect((async () => region.close({ timeOut: 5 } as never))()).rejects.toThrow(ValidationError);
   });
 
-  // To be mended in src/region/region.ts, wrap(): it starts the region anew.
   it('wrap() does not open it again', async () => {
     const region = makeRegion().configure('memory');
     await region.close();
@@ -332,7 +327,6 @@ describe('a replaced backend', () => {
     await region.close();
   });
 
-  // To be mended in src/region/region.ts, #retire(): it closes the backend without waiting for `replaced.opening`.
   it('while its engine is being loaded: calls under way get their values all the same', async () => {
     const gate = new Gate();
     registerBackend('test-replaced-early', () => gate.passed().then(() => ({ default: () => memoryBackend() })));

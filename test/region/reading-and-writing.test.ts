@@ -40,7 +40,6 @@ describe('what others have written', () => {
     expect(await region.getOrCreate('k', () => 'new')).toBe('new');
   });
 
-  // To be mended in src/region/look.ts: as in Python and in our own lock, a creation time of zero or less is no value for a creation.
   it('[py E8] created at zero or before: a value for get, none for getOrCreate', async () => {
     for (const ct of ['0', '-5', '0.0']) {
       const { region, put } = onBytes();
@@ -107,7 +106,6 @@ describe('what others have written', () => {
   });
 });
 
-// To be mended in src/region/look.ts, findMulti() and lookMulti(): no array is a TypeError.
 it('a store that answers for many with no array: missing', async () => {
   for (const answer of [undefined, null, 5]) {
     const region = makeRegion().configure(Object.assign(new LaterBackend(), { getMulti: async () => answer }) as never);
@@ -174,7 +172,6 @@ describe('writing', () => {
     expect(backend.calls).toEqual([]);
   });
 
-  // To be mended in src/region/region.ts, getOrCreate(): the short way reads before it looks at the creator, and a hit never does.
   it('a creator that is none is refused before anything is asked, also where there is a value', async () => {
     const backend = new LaterBackend();
     const region = makeRegion().configure(backend);

@@ -130,7 +130,6 @@ describe('what is said and counted', () => {
     expect(counters(region)).toEqual({ misses: 3, creations: 2 });
   });
 
-  // To be mended in src/region/look.ts, hit(): garbage is decoded, and reported, by the short way and by the look again.
   it('... on the short way of getOrCreate too', async () => {
     const { region, said } = setUp({}, memorySerializedBackend());
     await region.backend.set('g', Buffer.from('garbage'));
@@ -212,7 +211,6 @@ describe('what is said and counted', () => {
     expect(region.statistics.creationTime.count).toBe(1);
   });
 
-  // To be mended in src/region/creating.ts: the result of a creation of many is told to each key as a whole.
   it('... the result of each is its own', async () => {
     const { region, said } = setUp();
     await region.getOrCreateMulti(['b', 'a'], (keys) => keys.map((key) => `value of ${key}`));
@@ -323,7 +321,6 @@ describe('what is said and counted', () => {
     expect(region.statistics).toMatchObject({ misses: 2, creations: 2, droppedWrites: 0, refusedCommits: 0 });
   });
 
-  // To be mended in src/region/attempt.ts: callers are told of the end before the lease is given back, so the next call finds it taken.
   it('... and whoever has been told of one may begin the next, without a wait', async () => {
     const { region } = setUp();
     await region.getOrCreate('k', () => 1, { shouldCache: () => false });
@@ -368,7 +365,6 @@ describe('statistics', () => {
     expect(before.count).toBeLessThanOrEqual(1);
   });
 
-  // To be mended in src/region/statistics.ts: evictions are counted from the old backend's number on.
   it('evictions are never negative, also when the backend is replaced', async () => {
     const region = makeRegion().configure(memoryBackend({ maxEntries: 1 }));
     await region.setMulti({ a: 1, b: 2, c: 3 });

@@ -145,7 +145,6 @@ describe('a store of the user’s', () => {
     expect(await region.keyIsLocked('k')).toBe(false);
   });
 
-  // To be mended in src/region/look.ts, hit(): what the store throws comes out of getOrCreate.
   it('... on the short way of getOrCreate too', async () => {
     const get = () => {
       throw new Error('boom');
