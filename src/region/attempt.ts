@@ -158,6 +158,8 @@ async function make(
     resultFor: (value) => value,
   });
   stopLimit();
+  // It has failed, or its commit is sent now: who comes from here on looks for himself.
+  flight.close();
   if ('reason' in made) {
     core.backoff.remember(name, made.reason, settings.errorBackoff);
     // Who is told may try again at once: the lock is free by then.
@@ -165,8 +167,6 @@ async function make(
     flight.end({ kind: 'failed', reason: made.reason });
     return made;
   }
-  // The commit is sent now: who comes from here on looks for himself.
-  flight.close();
   const plan = creation.entry;
   const isAnew = manner.anew ?? false;
   let entry: Storable | undefined;

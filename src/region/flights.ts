@@ -151,7 +151,7 @@ export class Flight implements Awaited {
     for (const waiter of this.#waiters) if (waiter.first) this.#stopLimit(waiter);
   }
 
-  /** The commit is sent now: who comes from here on looks for himself. */
+  /** The creator has settled: who comes from here on looks for himself. */
   close(): void {
     this.#flights.unlist(this);
   }

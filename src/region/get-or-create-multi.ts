@@ -339,6 +339,8 @@ async function create(
   const run = async () => checked(await batch.creator([...keys], creation), keys);
   const made = await runCreator(core, keys, creation, { isBackground, run, resultFor: foundIn });
   for (const stopLimit of limits) stopLimit();
+  // It has failed, or its commit is sent now: who comes from here on looks for himself.
+  for (const { flight } of contenders) flight.close();
   if ('reason' in made) {
     for (const { call } of contenders) {
       core.backoff.remember(call.name, made.reason, batch.settings.errorBackoff);
@@ -348,8 +350,6 @@ async function create(
     for (const { flight } of contenders) flight.end({ kind: 'failed', reason: made.reason });
     return;
   }
-  // The commit is sent now: who comes from here on looks for himself.
-  for (const { flight } of contenders) flight.close();
   const stored = await commit(core, { contenders, leases, generation, creation, made, batch });
   if (!(stored instanceof Set)) {
     await giveAllBack(core, contenders, leases);

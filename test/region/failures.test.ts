@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CreationTimeoutError } from '../../src/errors.js';
 import { Gate } from '../../src/testing/gate.js';
+import { GenerationBackend, GenerationStoreState } from './support/generation-backend.js';
 import { kinds, setUp } from './support/kinds.js';
+import { FencedBackend, SharedStore } from './support/later-backend.js';
 
 const fail = (reason: unknown) => () => Promise.reject(reason);
 
@@ -174,5 +176,28 @@ for (const [kind, backend] of Object.entries(kinds)) {
       await region.idle();
       expect(clock.pending).toBe(0);
     });
+  });
+}
+
+for (const [kind, make] of Object.entries({
+  'a store with leases': () => new FencedBackend(new SharedStore()),
+  'a store that keeps generations': () => new GenerationBackend(new GenerationStoreState()),
+})) {
+  it(`on ${kind}: who comes after a failure is not told of it, although its lease is still being given back`, async () => {
+    const backend = make();
+    const { region, settle } = setUp(backend);
+    for (const first of [() => region.getOrCreate('k', fail('no')), () => region.getOrCreateMulti(['k'], fail('no'))]) {
+      const gate = new Gate();
+      backend.pause = (verb) => (verb === 'release' ? gate.passed() : undefined);
+      const failing = first().then(undefined, (reason: unknown) => reason);
+      await gate.arrived;
+      const late = [region.getOrCreate('k', () => 'new'), region.getOrCreateMulti(['k'], () => ['new'])];
+      await settle();
+      backend.pause = () => {};
+      gate.open();
+      expect(await failing).toBe('no');
+      expect(await Promise.all(late)).toEqual(['new', ['new']]);
+      await region.delete('k');
+    }
   });
 }

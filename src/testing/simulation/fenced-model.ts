@@ -77,8 +77,8 @@ export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
     );
   }
 
-  leaseReleased(request: StoreRequest): string | undefined {
-    return request.verb === 'release' ? request.token : undefined;
+  leasesReleased(request: StoreRequest): readonly string[] {
+    return request.verb === 'release' ? [request.token] : [];
   }
 
   entryOf(key: string): Uint8Array | undefined {

@@ -24,6 +24,7 @@ export class Ledger {
   readonly #latest = new Map<string, Grant>();
   /** The request that released a token. */
   readonly #releases = new Map<string, number>();
+  readonly #givenUp = new Set<string>();
 
   constructor(violated: (what: string) => void) {
     this.#violated = violated;
@@ -34,9 +35,14 @@ export class Ledger {
     return grant !== undefined && grant.ended === undefined && grant.until > now;
   }
 
-  /** Grants that nobody has ended. One that was won by a request that its release has overtaken is left to lapse. */
+  /** Grants that nobody has ended, nor tried to: one whose release was lost, or came before it, is left to lapse. */
   get open(): readonly Grant[] {
-    return [...this.#grants.values()].filter(({ ended, token }) => ended === undefined && !this.#releases.has(token));
+    return [...this.#grants.values()].filter(({ ended, token }) => ended === undefined && !this.#givenUp.has(token));
+  }
+
+  /** A process has asked to release it. */
+  givesUp(token: string): void {
+    this.#givenUp.add(token);
   }
 
   enter(meaning: Meaning, process: SimulatedProcess | undefined, request: number, now: number): void {

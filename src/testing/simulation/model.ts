@@ -47,8 +47,8 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   /** The keys whose leases a request asks for, with their tokens; none: it is not such a request. */
   leasesAsked(request: Request): ReadonlyMap<string, string> | undefined;
   leasesWon(request: Request, reply: Reply): ReadonlyMap<string, Won>;
-  /** The token that a request gives back. */
-  leaseReleased(request: Request): string | undefined;
+  /** The tokens that a request gives back. */
+  leasesReleased(request: Request): readonly string[];
   /** What is stored now. */
   entryOf(key: string): Uint8Array | undefined;
   /** Loses something, as a store does that is full. */

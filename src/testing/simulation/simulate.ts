@@ -2,6 +2,8 @@
  * A simulation: several processes with real regions, one store, a network between them and everything that goes wrong, drawn from one
  * seed. Decides what there is and what goes wrong when; what is a violation is `watch.ts`.
  */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { ChannelMessages } from '../../channels.js';
 import { makeRegion } from '../../region/region.js';
 import { Chance } from './chance.js';
 import { Client, Database } from './clients.js';
@@ -40,6 +42,7 @@ export interface SimulationReport {
   readonly trace: readonly string[];
 }
 
+const BREAKER = 'dogpile.cache:breaker';
 const LOCK_TIMEOUT = 1000;
 const LOCK_MAX_HOLD = 4000;
 const DEADLINE = 300;
@@ -78,6 +81,7 @@ class Simulation {
   /** Deadlines are the region's, not the client's. */
   readonly #isGuarded: boolean;
   readonly #faulty: boolean;
+  readonly #regions = new Map<unknown, WatchedRegion>();
   /** Clients that have not made all their calls. */
   readonly #busy = new Map<SimulatedProcess, number>();
   /** Regions that have nothing left to do but to come to rest. */
@@ -113,6 +117,24 @@ class Simulation {
   }
 
   async run(): Promise<SimulationReport> {
+    subscribe(BREAKER, this.#breakerChanged);
+    try {
+      return await this.#run();
+    } finally {
+      unsubscribe(BREAKER, this.#breakerChanged);
+    }
+  }
+
+  readonly #breakerChanged = (message: unknown): void => {
+    const { region, state } = message as ChannelMessages[typeof BREAKER];
+    const watched = this.#regions.get(region);
+    if (!watched) return;
+    this.#watch.log(`the breaker of ${watched.label} is ${state}`);
+    watched.breaker.isClosed = state === 'closed';
+    watched.breaker.closedAt = this.#scheduler.now;
+  };
+
+  async #run(): Promise<SimulationReport> {
     const { seed, processes = this.#chance.between(2, 4) } = this.#options;
     for (let at = 1; at <= processes; at++) this.#start(`p${at}`);
     if (this.#faulty) this.#disturb();
@@ -154,11 +176,13 @@ class Simulation {
         shared: this.#keepsGenerations ? 'simulated' : undefined,
         expirationTime,
         servesStale,
+        breaker: { isClosed: true, closedAt: Number.NEGATIVE_INFINITY },
         barriers: new Map(),
         hardCalledAt: Number.NEGATIVE_INFINITY,
         hardDoneAt: Number.NEGATIVE_INFINITY,
         softCalledAt: Number.NEGATIVE_INFINITY,
       };
+      this.#regions.set(region, watched);
       const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys };
       const clients = Array.from({ length: chance.between(1, 3) }, () =>
         new Client(setting, region, watched).run(this.#options.calls ?? 10),

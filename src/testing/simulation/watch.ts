@@ -10,6 +10,9 @@ import type { Wiretap } from './network.js';
 import type { SimulatedProcess } from './process.js';
 import type { Scheduler } from './scheduler.js';
 
+/** The call that the running code is part of. One for all simulations: until Node 24 every storage slows every promise of the process. */
+const current = new AsyncLocalStorage<Operation>();
+
 /** What is cached. */
 export interface SimulatedValue {
   readonly id: number;
@@ -54,6 +57,8 @@ export interface WatchedRegion {
   readonly expirationTime: number;
   /** Whether a stale value is served rather than waited for. */
   readonly servesStale: boolean;
+  /** As the region says. `closedAt`: when it was closed last, after trouble. */
+  readonly breaker: { isClosed: boolean; closedAt: number };
   /** Hard and soft invalidations of this process that were called, or have returned: what is older is invalidated. */
   /** When it called for what it deleted, set or invalidated itself, by key. */
   readonly barriers: Map<string, number>;
@@ -97,6 +102,14 @@ export interface Operation {
   effect: number | undefined;
   /** Its creator was called. */
   creates: boolean;
+  readonly tickets: Tickets;
+}
+
+/** What one call may create under, by key: leases that it has learnt that it won; `undefined` where it could not ask. */
+class Tickets extends Map<string, Won | undefined> {
+  lost(token: string): void {
+    for (const [key, won] of this) if (won?.token === token) this.delete(key);
+  }
 }
 
 export interface WatchOptions {
@@ -121,13 +134,11 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   readonly #scheduler: Scheduler;
   readonly #model: StoreModel<Request, Reply>;
   readonly #options: WatchOptions;
-  /** The call that the running code is part of. */
-  readonly #current = new AsyncLocalStorage<Operation>();
   /** Calls by the requests that they sent. */
   readonly #senders = new Map<number, Operation>();
+  /** By token. */
+  readonly #winners = new Map<string, Tickets>();
   readonly #origins = new Map<number, Origin>();
-  /** Creations that may begin: leases that a process has learnt that it won, and those it could not ask for. */
-  readonly #tickets = new Map<string, (Won | undefined)[]>();
   readonly #running = new Set<Creation>();
   /** In the order of events: what began before is gone for calls that begin from here on. */
   readonly #barriers = new Map<string, number>();
@@ -156,10 +167,12 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   // -------------------------------------------------------------------------------------------------------- requests
 
   sent(process: SimulatedProcess, id: number, request: Request): void {
-    const operation = this.#current.getStore();
+    const operation = current.getStore();
     if (operation) this.#senders.set(id, operation);
-    const released = this.#model.leaseReleased(request);
-    if (released !== undefined) this.#dropTickets(process, released);
+    for (const token of this.#model.leasesReleased(request)) {
+      this.#winners.get(token)?.lost(token);
+      this.ledger.givesUp(token);
+    }
     this.log(`${process.name} asks ${id}: ${this.#options.trace ? this.#model.describe(request) : ''}`);
   }
 
@@ -185,12 +198,18 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
 
   answered(process: SimulatedProcess, id: number, request: Request, reply: Reply): void {
     this.log(`${process.name} learns ${id}`);
-    for (const [key, won] of this.#model.leasesWon(request, reply)) this.#ticketsOf(process, key).push(won);
+    const tickets = this.#senders.get(id)?.tickets;
+    if (!tickets) return;
+    for (const [key, won] of this.#model.leasesWon(request, reply)) {
+      tickets.set(key, won);
+      this.#winners.set(won.token, tickets);
+    }
   }
 
   failed(process: SimulatedProcess, id: number, request: Request): void {
     this.log(`${process.name} fails ${id}`);
-    for (const key of this.#model.leasesAsked(request)?.keys() ?? []) this.#ticketsOf(process, key).push(undefined);
+    for (const key of this.#model.leasesAsked(request)?.keys() ?? [])
+      this.#senders.get(id)?.tickets.set(key, undefined);
   }
 
   #takesEffect(operation: Operation, meanings: readonly Meaning[]): void {
@@ -226,7 +245,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const name = `call ${id}: ${region.label} ${verb} ${keys.join(' ')}`;
     this.log(`${name}${operation.verb === 'invalidate' ? (operation.hard ? 'hard' : 'soft') : ''}`);
     try {
-      const result = await this.#current.run(operation, make);
+      const result = await current.run(operation, make);
       const found = values(result);
       this.log(`${name} → ${JSON.stringify(found.map(([, value]) => (isValue(value) ? value.id : value)))}`);
       for (const [key, value] of found) this.#checkValue(operation, key, value);
@@ -269,6 +288,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       hard,
       effect: undefined,
       creates: false,
+      tickets: new Tickets(),
     };
     this.pending.add(operation);
     return operation;
@@ -299,11 +319,11 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   beginCreation(region: WatchedRegion, key: string): Creation {
     const { process } = region;
     const now = this.#scheduler.now;
-    const operation = this.#current.getStore();
+    const operation = current.getStore();
     if (operation) operation.creates = true;
-    const tickets = this.#ticketsOf(process, key);
-    const hasTicket = tickets.length > 0;
-    const ticket = tickets.pop();
+    const hasTicket = operation?.tickets.has(key) === true;
+    const ticket = operation?.tickets.get(key);
+    operation?.tickets.delete(key);
     const { value, origin } = this.newValue(key, 0);
     const creation: Creation = Object.assign(origin, {
       id: value.id,
@@ -318,7 +338,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     this.log(
       `${region.label} creates ${key} as ${value.id}${ticket ? ` under #${ticket.token.slice(0, 4)}` : ' without a lease'}`,
     );
-    if (!hasTicket && !this.#isTroubled(process, operation?.time))
+    if (!hasTicket && !this.#isCutOff(region, operation?.time))
       this.violated(`${process.name} creates ${key} without having asked for its lease`);
     if (ticket) this.#checkElection(creation, ticket, region);
     this.#running.add(creation);
@@ -421,7 +441,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     if (operation.lockWait && error instanceof LockTimeoutError) return;
     if (error instanceof CreationTimeoutError) return;
     const isWrite = verb !== 'getOrCreate' && verb !== 'getOrCreateMulti' && verb !== 'get' && verb !== 'getMulti';
-    if (isWrite && this.#isTroubled(region.process, operation.time)) return;
+    if (isWrite && this.#isCutOff(region, operation.time)) return;
     this.violated(
       `call ${id} of ${region.label} ${verb} was rejected with ${error instanceof Error ? error.stack : String(error)}`,
     );
@@ -442,24 +462,14 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     }
   }
 
+  /** Whether a call that began then may have found that its region can't ask the store. */
+  #isCutOff({ process, breaker }: WatchedRegion, since = this.#scheduler.now): boolean {
+    return !breaker.isClosed || Math.max(breaker.closedAt, process.troubledAt, process.disturbedAt) >= since;
+  }
+
   /** Since a call began, or shortly before. Who has been paused finds his deadlines passed when he goes on. */
   #isTroubled({ troubledAt, disturbedAt, isInTrouble }: SimulatedProcess, since = this.#scheduler.now): boolean {
     return isInTrouble || Math.max(troubledAt, disturbedAt) >= since - this.#options.recovery;
-  }
-
-  #ticketsOf(process: SimulatedProcess, key: string): (Won | undefined)[] {
-    const name = `${process.name} ${key}`;
-    const tickets = this.#tickets.get(name) ?? [];
-    this.#tickets.set(name, tickets);
-    return tickets;
-  }
-
-  #dropTickets(process: SimulatedProcess, token: string): void {
-    for (const [name, tickets] of this.#tickets) {
-      if (!name.startsWith(`${process.name} `)) continue;
-      const at = tickets.findIndex((ticket) => ticket?.token === token);
-      if (at >= 0) tickets.splice(at, 1);
-    }
   }
 }
 
