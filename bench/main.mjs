@@ -4,7 +4,10 @@
  */
 import { parseArgs } from 'node:util';
 
-const CASES = ['hit', 'zipf', 'decorated', 'miss', 'crowd', 'multi', 'serialized', 'file', 'fleet', 'bytes'];
+const CASES = [
+  ...['hit', 'zipf', 'decorated', 'miss', 'crowd', 'multi', 'serialized', 'file', 'fleet', 'bytes'],
+  ...['early-refresh', 'tags'],
+];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,7 +38,9 @@ if (report.some(({ error, kept }) => error !== undefined || kept === false)) pro
 function print({ title, results = [], error, law, kept }) {
   console.log(`\n${title}`);
   if (error) console.log(`  could not be measured: ${error}`);
-  for (const result of results) console.log(`  ${figures(result)}  ${result.name}`);
+  for (const result of results) {
+    console.log(`  ${figures(result)}  ${result.name}${result.detail ? `: ${result.detail}` : ''}`);
+  }
   if (law) console.log(`  ${kept ? 'kept' : 'BROKEN'}: ${law.name} at most ${law.most} × the baseline`);
 }
 

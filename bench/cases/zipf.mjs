@@ -2,6 +2,7 @@
 import { makeRegion } from 'dogpile-cache';
 import { compare } from '../harness.mjs';
 import { handWritten, lru } from '../peers.mjs';
+import { randomFrom } from '../random.mjs';
 
 export const title = 'Hits over 10,000 keys, zipf 0.9, awaited';
 
@@ -67,13 +68,7 @@ function zipf(keys, exponent) {
     sum += 1 / rank ** exponent;
     sums.push(sum);
   }
-  let state = 0x2545f491;
-  const random = () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
+  const random = randomFrom(1);
   return Array.from({ length: SEQUENCE }, () => {
     const wanted = random() * sum;
     let [low, high] = [0, sums.length - 1];

@@ -9,7 +9,7 @@ import { Backoff } from './backoff.js';
 import { Flights } from './flights.js';
 import { SharedGenerations } from './generations.js';
 import { BreakerOpenError } from './guard.js';
-import type { LocalTags } from './invalidation.js';
+import { LocalInvalidation, type LocalTags } from './invalidation.js';
 import { type Look, Looks } from './look.js';
 import type { CacheRegion } from './region.js';
 import type { Settings } from './settings.js';
@@ -46,6 +46,8 @@ export class Core {
   readonly invalidation: Invalidation;
   /** The same, where the store keeps generations. */
   readonly shared: SharedGenerations | undefined;
+  /** The same, where they are kept in this process. */
+  readonly local: LocalInvalidation | undefined;
   readonly tags: LocalTags;
   readonly statistics: Statistics;
   readonly clock: Clock;
@@ -68,6 +70,7 @@ export class Core {
     this.settings = parts.settings;
     this.invalidation = parts.invalidation;
     this.shared = parts.invalidation instanceof SharedGenerations ? parts.invalidation : undefined;
+    this.local = parts.invalidation instanceof LocalInvalidation ? parts.invalidation : undefined;
     this.tags = parts.tags;
     this.statistics = parts.statistics;
     this.clock = parts.clock;

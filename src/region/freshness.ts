@@ -66,6 +66,17 @@ export function judge(entry: CachedValue, asked: Freshness, cut: Cut, now: numbe
   return age > expiration ? 'expired' : 'fresh';
 }
 
+/**
+ * What `judge` calls fresh, said at less cost of most of it: entries without tags or an expiration time of their own, further from
+ * expiring than a creation time loses by rounding, that no invalidation can concern. `false` says nothing.
+ */
+export function isPlainlyFresh({ metadata }: CachedValue, asked: Freshness, now: number): boolean {
+  const { ct, v, et, j, t } = metadata;
+  if (v !== VALUE_VERSION || et !== undefined || j !== undefined || t !== undefined) return false;
+  const age = now - ct * 1000;
+  return ct > 0 && age >= 0 && asked.callExpiration === undefined && age < asked.expiration - 1;
+}
+
 /** A stale value may be served; a missing one is as good as none. */
 export function isMissing(verdict: Verdict): boolean {
   return verdict === 'hard-invalidated' || verdict === 'too-old';

@@ -70,9 +70,7 @@ export async function getOrCreateMulti(
 ): Promise<ReadonlyMap<string, Found>> {
   const batch: Batch = { creator, settings, anew, ...(tagsOf && { tagsOf }) };
   settings.signal?.throwIfAborted();
-  let open: readonly Call[] = [...new Set(keys)]
-    .map((key) => callOf(core, key, unused, settings))
-    .sort((a, b) => byCodePoint(a.key, b.key));
+  let open: readonly Call[] = [...new Set(keys)].map((key) => callOf(core, key, unused, settings));
   const results = new Map<string, Found>();
   if (core.store.backend.storesNothing) return createAlone(core, open, batch);
   for (let round = 1; open.length > 0; round++) {
@@ -120,6 +118,9 @@ async function settleRound(
       give(call, value);
     } else missing.push(item);
   }
+  // The order that creators are promised; what is there needs none.
+  early.sort(byKey);
+  missing.sort(byKey);
   launch(core, early, batch, false);
 
   const again: Call[] = [];
@@ -167,7 +168,7 @@ async function settleRound(
       }
     }),
   );
-  return again.sort((a, b) => byCodePoint(a.key, b.key));
+  return again;
 }
 
 /** With `background`, stale values are served at once and created behind, unless the caller has to wait for missing ones anyway. */
@@ -431,7 +432,7 @@ async function commit(
 
 /** Where the backend elects nobody, every call runs its creator. */
 async function createAlone(core: Core, calls: readonly Call[], batch: Batch): Promise<ReadonlyMap<string, Found>> {
-  const keys = calls.map(({ key }) => key);
+  const keys = calls.map(({ key }) => key).sort(byCodePoint);
   if (keys.length === 0) return new Map();
   const tagged = (key: string) => tagsOf(batch, key);
   const creation = new MultiCreation({ lock: {}, names: new Set(), keys, stale: new Map(), tagsOf: tagged });
@@ -457,6 +458,10 @@ function checked(results: Results, keys: readonly string[]): ReadonlyMap<string,
     );
   }
   return new Map(keys.map((key, at) => [key, { value: results[at] }]));
+}
+
+function byKey(a: Item, b: Item): number {
+  return byCodePoint(a.call.key, b.call.key);
 }
 
 /** Python's order of strings: by code point, where UTF-16 units would put astral characters before U+E000. */

@@ -2,7 +2,8 @@
  * The one look that every verb begins with: read, decode, judge. Decides what a region sees of its store; what is done about it is
  * told in `get-or-create.ts`.
  */
-import type { Awaitable, CachedValue, RecordsRequest, Storable } from '../api.js';
+import type { Awaitable, RecordsRequest, Storable } from '../api.js';
+import { CachedValue } from '../api.js';
 import { channels } from '../channels.js';
 import { andThen, isPromiseLike } from '../promises.js';
 import type { Core } from './core.js';
@@ -11,14 +12,16 @@ import {
   cutByTime,
   type Freshness,
   isMissing,
+  isPlainlyFresh,
   judge,
+  NO_CUTOFFS,
   VALUE_VERSION,
   type Verdict,
   worse,
 } from './freshness.js';
 import { cutByRecords, SharedGenerations } from './generations.js';
 import { isDown } from './guard.js';
-import { cutoffsOf, LocalInvalidation } from './invalidation.js';
+import { cutoffsOf } from './invalidation.js';
 import { type Read, SharedReads } from './reads.js';
 import type { Settings } from './settings.js';
 
@@ -71,30 +74,36 @@ export class Looks {
    */
   hit(key: string, settings: Settings): Promise<unknown> | undefined {
     const core = this.#core;
-    const { invalidation } = core;
-    if (this.#answersLater || settings.fixed === undefined || !(invalidation instanceof LocalInvalidation))
-      return undefined;
-    const stored = this.#atOnce(core.store.mangle(key));
+    const { local } = core;
+    const { fixed: asked } = settings;
+    if (this.#answersLater || asked === undefined || local === undefined) return undefined;
+    const stored = this.#atOnce(key);
     if (stored === undefined || settings.earlyRefresh > 0) return undefined;
-    if (isPromiseLike(stored)) {
+    if (!(stored instanceof CachedValue) && isPromiseLike(stored)) {
       this.#answersLater = true;
       // This one answer is dropped, and its failure: the shared read that follows meets it again.
       stored.then(undefined, () => {});
       return undefined;
     }
     const entry = this.#readable(stored);
-    if (entry === undefined || !isCreated(entry)) return undefined;
-    const cut = worse(cutByTime(entry, invalidation.cutoffs()), core.tags.cutOf(entry));
-    if (judge(entry, settings.fixed, cut, core.clock.now()) !== 'fresh') return undefined;
+    if (entry === undefined) return undefined;
+    const cutoffs = local.cutoffs();
+    const now = core.clock.now();
+    // Most hits are over here; the exact answer costs a tenth of a lookup more.
+    if (!(cutoffs === NO_CUTOFFS && isPlainlyFresh(entry, asked, now))) {
+      const cut = worse(cutByTime(entry, cutoffs), core.tags.cutOf(entry));
+      if (!isCreated(entry) || judge(entry, asked, cut, now) !== 'fresh') return undefined;
+    }
     core.statistics.hits++;
     if (channels.hit.hasSubscribers) channels.hit.publish({ region: core.region, key, age: entry.age });
     return Promise.resolve(entry.payload);
   }
 
   /** Of a hit: the look that follows meets what goes wrong here again, and says so. */
-  #atOnce(name: string): Awaitable<Storable | undefined> {
+  #atOnce(key: string): Awaitable<Storable | undefined> {
+    const { store } = this.#core;
     try {
-      return this.#core.store.get(name);
+      return store.bare && typeof key === 'string' ? store.bare.get(key) : store.get(store.mangle(key));
     } catch {
       return undefined;
     }

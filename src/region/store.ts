@@ -87,6 +87,8 @@ export class Store {
   readonly backend: CacheBackend;
   /** Identity of the lock space, for calls that meet their own creation. */
   readonly lock: object;
+  /** The backend, where keys and values go to it as they are: a hit reads it without a detour. */
+  readonly bare: CacheBackend | undefined;
   readonly #locks: LocalLocks;
   /** The backend has locks of its own, and voids leases itself when a key is deleted or set. */
   readonly #fenced: boolean;
@@ -103,6 +105,7 @@ export class Store {
     this.#bytes = serializer !== undefined || backend.stores === 'bytes';
     this.#serializer = serializer ?? backend.serializer ?? jsonSerializer;
     this.#mangler = keyMangler;
+    this.bare = this.#bytes || keyMangler || guard ? undefined : backend;
     this.#clock = clock;
     const locks = localLocks.get(actual) ?? new LocalLocks({ clock, maxHold: LOCAL_MAX_HOLD });
     localLocks.set(actual, locks);
@@ -160,8 +163,10 @@ export class Store {
   /** The entry as it is stored; throws `SerializationError`. */
   encode(parts: EntryParts): Storable {
     const { value, startedAt, endedAt, ownExpiration, share, tags, generation } = parts;
-    const metadata: { -readonly [K in keyof Metadata]: Metadata[K] } = { ct: secondsOf(endedAt), v: VALUE_VERSION };
-    if (startedAt !== undefined) metadata.dt = secondsOf(endedAt - startedAt);
+    const ct = secondsOf(endedAt);
+    // Written as a whole: members that are added later cost a store of their own in every entry.
+    const metadata: { -readonly [K in keyof Metadata]: Metadata[K] } =
+      startedAt === undefined ? { ct, v: VALUE_VERSION } : { ct, v: VALUE_VERSION, dt: secondsOf(endedAt - startedAt) };
     // Infinity has no JSON; an entry that never expires by itself says so with the largest number.
     if (ownExpiration !== undefined) metadata.et = Math.min(secondsOf(ownExpiration), Number.MAX_VALUE);
     if (share !== undefined) metadata.j = share;

@@ -6,6 +6,7 @@ import {
   expirationOf,
   type Freshness,
   isMissing,
+  isPlainlyFresh,
   judge,
   startOf,
   worse,
@@ -74,6 +75,24 @@ describe('missing, stale or fresh', () => {
         isMissing,
       ),
     ).toEqual([true, true, false, false, false, false]);
+  });
+
+  it('what is plainly fresh is fresh, and what is fresh is mostly plainly so', () => {
+    const ages = [-60_001, -1, 0, 1, 9998, 9999, 10_000, 10_001, 70_001, NOW, NOW + 1, Number.NaN];
+    const mores = [{}, { dt: 3 }, { v: 1 }, { et: 0 }, { et: 100 }, { j: 0.5 }, { t: ['news'] }];
+    const calls = [asked(), asked({ callExpiration: 1 }), asked({ expiration: 0 }), asked({ expiration: Infinity })];
+    for (const age of ages)
+      for (const more of mores)
+        for (const freshness of calls) {
+          const entry = aged(age, more);
+          const isCreated = entry.metadata.v === 2 && entry.metadata.ct > 0;
+          const isFresh = isCreated && verdict(entry, freshness) === 'fresh';
+          if (isPlainlyFresh(entry, freshness, NOW))
+            expect({ age, more, freshness, isFresh }).toMatchObject({ isFresh: true });
+        }
+    expect(isPlainlyFresh(aged(1), asked(), NOW)).toBe(true);
+    expect(isPlainlyFresh(aged(9998, { dt: 3 }), asked(), NOW)).toBe(true);
+    expect(isPlainlyFresh(aged(9999.5), asked(), NOW)).toBe(false);
   });
 
   it('never gets fresher with time, and is never fresh for a stricter reader only', () => {
