@@ -1,5 +1,9 @@
 // @ts-check
-/** The programs of the system that tests need. Decides whether they are there; a missing one fails, nothing is skipped. */
+/**
+ * The programs of the system that tests need, and the modules of its Python. Decides whether they are there; a missing one fails,
+ * nothing is skipped. .ci/run installs the packages.
+ */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { ROOT } from './run.mjs';
@@ -11,29 +15,47 @@ import { ROOT } from './run.mjs';
  */
 
 /**
- * Servers that tests start, each by one file of test/services/: who has the file needs the program. .ci/run installs the packages.
- * @type {readonly (Program & { startedBy: string })[]}
+ * @template {Program} T
+ * @param {readonly (T & { neededBy: readonly string[] })[]} rows each with the files of test/ that need it, all of which must be there
+ * @returns {readonly T[]}
  */
-const SERVERS = [
-  { name: 'redis-server', debian: 'redis-server', startedBy: 'redis.ts' },
-  { name: 'memcached', debian: 'memcached', startedBy: 'memcached.ts' },
-];
+const neededOf = (rows) =>
+  rows.filter(({ neededBy }) => neededBy.every((file) => existsSync(join(ROOT, 'test', file))));
+
+/** Servers that tests start, each by one file of test/services/. */
+const SERVERS = neededOf([
+  { name: 'redis-server', debian: 'redis-server', neededBy: ['services/redis.ts'] },
+  { name: 'memcached', debian: 'memcached', neededBy: ['services/memcached.ts'] },
+]);
+
+/** Debian's, whichever other Python comes first in the PATH. */
+const PYTHON = '/usr/bin/python3';
+
+/** Modules that test/interop/ shares a store with. */
+const MODULES = neededOf([
+  { name: 'dogpile.cache', debian: 'python3-dogpile.cache', neededBy: ['interop'] },
+  { name: 'redis', debian: 'python3-redis', neededBy: ['interop', 'services/redis.ts'] },
+  { name: 'memcache', debian: 'python3-memcache', neededBy: ['interop', 'services/memcached.ts'] },
+  { name: 'pylibmc', debian: 'python3-pylibmc', neededBy: ['interop', 'services/memcached.ts'] },
+  { name: 'pymemcache', debian: 'python3-pymemcache', neededBy: ['interop', 'services/memcached.ts'] },
+]);
 
 /**
- * What `npm test` needs besides Node.
- * @type {readonly Program[]}
- */
-export const NEEDED = SERVERS.filter(({ startedBy }) => existsSync(join(ROOT, 'test/services', startedBy)));
-
-/**
- * A sentence that says what to install, or `undefined`: all are there.
- * @param {readonly Program[]} [needed]
+ * A sentence that says what to install for `npm test`, or `undefined`: all is there.
+ * @param {object} [needed]
+ * @param {readonly Program[]} [needed.programs]
+ * @param {readonly Program[]} [needed.modules] of Python, as they are imported
  * @param {string} [path]
  */
-export function missingPrograms(needed = NEEDED, path = process.env.PATH ?? '') {
+export function missingPrograms({ programs = SERVERS, modules = MODULES } = {}, path = process.env.PATH ?? '') {
   // Debian keeps servers where users don't look.
   const folders = [...path.split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  const missing = needed.filter(({ name }) => !folders.some((folder) => isExecutable(join(folder, name))));
+  const missing = [
+    ...programs.filter(({ name }) => !folders.some((folder) => isExecutable(join(folder, name)))),
+    ...modules
+      .filter(({ name }) => !isImportable(name))
+      .map(({ name, debian }) => ({ name: `Python's ${name}`, debian })),
+  ];
   if (missing.length === 0) return undefined;
   const packages = [...new Set(missing.map(({ debian }) => debian))].join(' ');
   return `The tests need ${missing.map(({ name }) => name).join(', ')}: apt-get install ${packages}`;
@@ -47,4 +69,9 @@ function isExecutable(path) {
   } catch {
     return false;
   }
+}
+
+/** @param {string} module */
+function isImportable(module) {
+  return spawnSync(PYTHON, ['-c', `import ${module}`], { stdio: 'ignore' }).status === 0;
 }

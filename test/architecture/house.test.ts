@@ -49,7 +49,7 @@ describe('what must not be left behind', () => {
   });
 });
 
-describe('programs that tests need', () => {
+describe('programs and modules of Python that tests need', () => {
   it('are asked for in a sentence that says how to get them', () => {
     const folder = mkdtempSync(join(tmpdir(), 'dogpile-programs-'));
     try {
@@ -57,8 +57,15 @@ describe('programs that tests need', () => {
       chmodSync(join(folder, 'here-server'), 0o755);
       const here = { name: 'here-server', debian: 'here' };
       const gone = { name: 'gone-server', debian: 'gone-tools' };
-      expect(missingPrograms([here], folder)).toBeUndefined();
-      expect(missingPrograms([here, gone], folder)).toBe('The tests need gone-server: apt-get install gone-tools');
+      const modules = [{ name: 'json', debian: 'python3' }];
+      expect(missingPrograms({ programs: [here], modules }, folder)).toBeUndefined();
+      expect(missingPrograms({ programs: [here, gone], modules: [] }, folder)).toBe(
+        'The tests need gone-server: apt-get install gone-tools',
+      );
+      modules.push({ name: 'dogpile.gone', debian: 'python3-gone' });
+      expect(missingPrograms({ programs: [here], modules }, folder)).toBe(
+        "The tests need Python's dogpile.gone: apt-get install python3-gone",
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -1,0 +1,26 @@
+/** Stores that both languages know, as the laws of sharing see them: one server, and how each side is configured for it. */
+import type { OurOptions, Participant, PythonOptions, Side } from './participant.js';
+
+/** What a law may ask of a participant. */
+export interface Wishes {
+  readonly python?: Partial<Omit<PythonOptions, 'backend'>>;
+  readonly ours?: Partial<Omit<OurOptions, 'backend'>>;
+}
+
+export interface SharedStore {
+  readonly name: string;
+  start(): Promise<RunningStore>;
+}
+
+export interface RunningStore {
+  python(wishes?: Wishes['python']): Promise<Participant>;
+  ours(wishes?: Wishes['ours']): Promise<Participant>;
+  /** Forgets all entries and locks. */
+  clear(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const BOTH_WAYS: readonly (readonly [Side, Side])[] = [
+  ['python', 'ours'],
+  ['ours', 'python'],
+];
