@@ -18,6 +18,12 @@ describe('the documentation', () => {
     expect(existsSync(join(ROOT, 'README.md'))).toBe(true);
   });
 
+  it('has its contents in docs/README.md: every page, once', () => {
+    const linked = readPage('docs/README.md').links.map(({ target }) => `docs/${target}`);
+    const pages = documentation().filter((name) => name.startsWith('docs/') && name !== 'docs/README.md');
+    expect(linked.toSorted()).toEqual(pages.toSorted());
+  });
+
   for (const path of documentation().filter((name) => existsSync(join(ROOT, name)))) {
     it(`${path} runs as it is written`, async () => {
       await runPage(readPage(path));
