@@ -78,8 +78,8 @@ describe('what is said and counted', () => {
       ['hit', { key: 'b', age: 3000 }],
       ['hit', { key: 'a', age: 3000 }],
       ['hit', { key: 'b', age: 3000 }],
-      ['hit', { key: 'a', age: 3000 }],
       ['hit', { key: 'b', age: 3000 }],
+      ['hit', { key: 'a', age: 3000 }],
     ]);
     expect(counters(region)).toEqual({ hits: 8, misses: 1 });
   });
@@ -201,8 +201,8 @@ describe('what is said and counted', () => {
       return [1, 2];
     });
     expect(said()).toEqual([
-      ['miss', { key: 'a', reason: 'absent' }],
       ['miss', { key: 'b', reason: 'absent' }],
+      ['miss', { key: 'a', reason: 'absent' }],
       ['create start', { key: 'a', background: false }],
       ['create start', { key: 'b', background: false }],
       ['create asyncEnd', expect.objectContaining({ key: 'a', background: false })],
