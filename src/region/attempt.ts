@@ -136,7 +136,7 @@ async function create(attempt: Attempt, lease: Lease, seen: Sighting<CachedValue
   if (flight.isDeserted) return;
   const { key, settings } = call;
   const name = core.store.lockName(call.name);
-  const stale = seen.state === 'missing' ? undefined : seen.value;
+  const stale = seen.state === 'missing' || flight.isOutdated ? undefined : seen.value;
   const creation = new SingleCreation({ lock: core.store.lock, name, key, stale, tags: settings.tags });
   flight.begin(creation, lease);
   lease.whenLost?.((why) => flight.lose(why, core.statistics));

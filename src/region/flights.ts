@@ -65,6 +65,7 @@ export class Flight implements Awaited {
   #lease: Lease | undefined;
   #ended = false;
   #void = false;
+  #isOutdated = false;
   #waiting: AbortController | undefined;
 
   constructor(flights: Flights, name: string, unattended: boolean) {
@@ -80,6 +81,16 @@ export class Flight implements Awaited {
   /** Its result must not be stored: its key was deleted, set or invalidated, or its lease is lost. */
   get isVoid(): boolean {
     return this.#void;
+  }
+
+  /** Its creator has been called. */
+  get hasBegun(): boolean {
+    return this.#calledAt !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Its key was deleted, set or invalidated before its creator was called: what there was is no longer there. */
+  get isOutdated(): boolean {
+    return this.#isOutdated;
   }
 
   get waiting(): number {
@@ -156,10 +167,16 @@ export class Flight implements Awaited {
     this.#flights.unlist(this);
   }
 
-  /** Its key was deleted or set, or its lease is lost: nobody joins, nothing is stored, who came after the creator was called looks again at once. */
+  /**
+   * Its key was deleted or set, or its lease is lost: nobody joins, nothing is stored, who came after the creator was called looks again
+   * at once. Before the creator is called there is nothing to keep anybody from: a second flight would create beside this one.
+   */
   detach(): void {
+    if (!this.hasBegun) {
+      this.#isOutdated = true;
+      return;
+    }
     this.#flights.unlist(this);
-    if (this.#calledAt === Number.POSITIVE_INFINITY) return;
     this.#void = true;
     for (const waiter of this.#waiters) if (waiter.began > this.#calledAt) waiter.tell(AGAIN);
   }
@@ -304,7 +321,7 @@ export class Flights {
 
   /** A soft invalidation: what is being created goes on, newcomers look for themselves. */
   unlistAll(): void {
-    for (const flight of [...this.#joinable.values()]) this.unlist(flight);
+    for (const flight of [...this.#joinable.values()]) if (flight.hasBegun) this.unlist(flight);
   }
 
   /** A hard invalidation: all are detached. Answers with their leases, to be given back. */

@@ -320,7 +320,9 @@ async function create(
   const generation = isFenced && records ? await generationUnder(core, records) : undefined;
   const keys = contenders.map(({ call }) => call.key);
   const stale = new Map(
-    contenders.flatMap(({ call, look }) => (look.state === 'missing' ? [] : [[call.key, look.value]])),
+    contenders.flatMap(({ call, look, flight }) =>
+      look.state === 'missing' || flight.isOutdated ? [] : [[call.key, look.value]],
+    ),
   );
   const names = new Set(contenders.map(({ call }) => core.store.lockName(call.name)));
   const creation = new MultiCreation({

@@ -144,12 +144,12 @@ describe('a flight', () => {
     expect(await before).toMatchObject({ value: 1 });
   });
 
-  it('detached before its creator was called: nobody joins, but it is not void', () => {
+  it('detached before its creator was called: newcomers join it, but what there was is outdated', () => {
     const { flights } = setUp();
-    const flight = flights.open('k');
+    const [flight, other] = [flights.open('k'), flights.open('other')];
     flights.detach('k');
-    flights.detach('other');
-    expect([flight.isVoid, flights.joinable('k')]).toEqual([false, undefined]);
+    expect([flight.isVoid, flight.isOutdated, flights.joinable('k')]).toEqual([false, true, flight]);
+    expect(other.isOutdated).toBe(false);
   });
 
   it('a closed flight is detached as well: a delete during the commit is final', () => {
@@ -276,15 +276,17 @@ describe('the flights of a region', () => {
     other.close();
     expect(flights.revokeAll()).toHaveLength(2);
     expect([one.isVoid, other.isVoid, quiet.isVoid]).toEqual([true, true, false]);
-    expect(['a', 'b', 'c'].map((name) => flights.joinable(name))).toEqual([undefined, undefined, undefined]);
+    expect(['a', 'b', 'c'].map((name) => flights.joinable(name))).toEqual([undefined, undefined, quiet]);
+    expect(quiet.isOutdated).toBe(true);
   });
 
   it('a soft one lets them go on; newcomers look for themselves', () => {
     const { flights, begin } = setUp();
-    const flight = flights.open('a');
+    const [flight, quiet] = [flights.open('a'), flights.open('b')];
     begin(flight);
     flights.unlistAll();
-    expect([flight.isVoid, flights.joinable('a'), flights.size]).toEqual([false, undefined, 1]);
+    expect([flight.isVoid, flights.joinable('a'), flights.joinable('b')]).toEqual([false, undefined, quiet]);
+    expect(flights.size).toBe(2);
   });
 
   it('abortAll aborts every creation with one reason', () => {

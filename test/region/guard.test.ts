@@ -208,6 +208,54 @@ describe('the breaker', () => {
     expect(await after).toBe('after');
   });
 
+  it('a delete before the creator is called: who comes then joins, and nobody creates twice at once', async () => {
+    for (const kind of ['one', 'many'] as const) {
+      const { backend, region, clock } = remote({ breaker: false });
+      backend.pause = (verb) => (verb === 'acquire' || verb === 'acquireMulti' ? never() : undefined);
+      let running = 0;
+      let most = 0;
+      const create = vi.fn(async () => {
+        running++;
+        most = Math.max(most, running);
+        await new Promise<void>((resolve) => clock.setTimeout(resolve, 800));
+        running--;
+        return 'made';
+      });
+      const call = () =>
+        kind === 'one'
+          ? region.getOrCreate('k', create)
+          : region.getOrCreateMulti(['k'], async () => [await create()]).then(([value]) => value);
+      const before = call();
+      await clock.advance(500);
+      await region.delete('k');
+      const after = call();
+      await clock.advance('5s');
+      expect(await Promise.all([before, after])).toEqual(['made', 'made']);
+      expect([kind, most, create.mock.calls.length]).toEqual([kind, 1, 1]);
+    }
+  });
+
+  it('a creator that is called after a delete is not given the value that was deleted', async () => {
+    for (const kind of ['one', 'many'] as const) {
+      const { backend, region, clock } = remote();
+      await region.set('k', 'old');
+      await clock.advance('11s');
+      const gate = new Gate();
+      backend.pause = (verb) =>
+        verb === 'acquire' ? gate.passed().then(() => Promise.reject(new Error('ECONNRESET'))) : undefined;
+      const given: unknown[] = [];
+      const call =
+        kind === 'one'
+          ? region.getOrCreate('k', ({ stale }) => given.push(stale))
+          : region.getOrCreateMulti(['k'], (_, { stale }) => [given.push(...stale.keys())]);
+      await gate.arrived;
+      await region.delete('k');
+      gate.open();
+      await call;
+      expect(given).toEqual(kind === 'one' ? [undefined] : []);
+    }
+  });
+
   it('what a store refuses for a reason of its caller is an answer', async () => {
     const clock = new FakeClock();
     const guard = new Guard({ timeout: 1000, breaker: { failures: 1, cooldown: 1000 }, clock, changed: () => {} });
