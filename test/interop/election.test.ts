@@ -91,6 +91,26 @@ describe.each(stores)('on $name', ({ start }) => {
     });
   });
 
+  it('who waited for one key of many looks again if he is ours; Python creates it once more', async () => {
+    const [python, ours] = await Promise.all([store.python(), store.ours()]);
+    const theirs = python.getOrCreate('k');
+    await theirs.creates;
+    const many = ours.start(MANY.ours, { keys: ['j', 'k'] });
+    await many.creates;
+    many.finish(['J']);
+    await many.waits;
+    await theirs.finish('K');
+    expect(await many.answer).toEqual(['J', 'K']);
+    const mine = ours.getOrCreate('l');
+    await mine.creates;
+    const again = python.start(MANY.python, { keys: ['l'] });
+    await again.waits;
+    await mine.finish('L');
+    expect(await again.creates).toEqual(['l']);
+    expect(await again.finish(['once more'])).toEqual(['once more']);
+    expect(await ours.get('l')).toBe('once more');
+  });
+
   it('with the same mangler on both sides they meet under the mangled key', async () => {
     const [python, ours] = await Promise.all([store.python({ mangler: 'sha1' }), store.ours({ mangler: 'sha1' })]);
     const creation = python.getOrCreate('some key');

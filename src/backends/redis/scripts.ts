@@ -279,10 +279,11 @@ return 1
 `,
 );
 
+/** The next whole millisecond: what Python wrote within this one, before, has a finer stamp and must not count as later. */
 const TIME = `
-local function now()
+local function soon()
   local time = redis.call('TIME')
-  return whole(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+  return whole(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + 1)
 end
 local function replace(key, region)
   redis.call('DEL', key)
@@ -301,7 +302,7 @@ local region = parseRegion(read(KEYS[1])) or fresh(ARGV[1])
 region.seq = region.seq + 1
 if ARGV[2] == '1' then
   region.hard = region.seq
-  region.at = now()
+  region.at = soon()
 else
   region.soft = region.seq
 end

@@ -1,6 +1,7 @@
 /** Python's locks and values on the same server, by the commands that Python sends. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { RedisBackend } from '../../../src/backends/redis/backend.js';
+import { INVALIDATE } from '../../../src/backends/redis/scripts.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
 import { nodeRedisByUrl, type Opened } from './support/clients.js';
@@ -97,6 +98,18 @@ it('one without a TTL that has not changed for lockMaxHold is no longer waited f
   // Who comes later need not wait as long again; who does not wait is simply told that it is held.
   await expect(backend.mutex('k')?.acquire()).rejects.toMatchObject({ code: 'DOGPILE_LOCK_TIMEOUT' });
   expect(await backend.mutex('k')?.acquire({ wait: false })).toBeUndefined();
+});
+
+it('what Python wrote in the very millisecond of an invalidation, before it, is cut off', async () => {
+  for (let round = 0; round < 20; round++) {
+    const [time, record] = await Promise.all([
+      observer.raw('TIME'),
+      observer.raw('EVAL', INVALIDATE.text, '1', '_region{r}', 'f00d', '1'),
+    ]);
+    const [seconds = Number.NaN, micros = Number.NaN] = String(time).split(',').map(Number);
+    const at = Number(String(record).split(' ').at(-1));
+    expect(at).toBeGreaterThanOrEqual(seconds * 1000 + micros / 1000);
+  }
 });
 
 async function calls(): Promise<number> {

@@ -45,7 +45,8 @@ def age(key, seconds):
     metadata, _, payload = region.backend.get_serialized(name).partition(b"|")
     metadata = json.loads(metadata)
     metadata["ct"] -= seconds
-    region.backend.set_serialized(name, json.dumps(metadata).encode() + b"|" + payload)
+    # As we do: a pipe in a tag is no end of the metadata.
+    region.backend.set_serialized(name, json.dumps(metadata).replace("|", "\\u007c").encode() + b"|" + payload)
 
 
 class Ear(logging.Handler):

@@ -199,7 +199,7 @@ export async function killAll(): Promise<void> {
 }
 
 /** Debian's, which has dogpile.cache; another Python that comes first in the PATH has not. */
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
 const program = (name: string) => join(import.meta.dirname, name);
 
 export function startPython({ serializer = 'json', module = 'app', ...options }: PythonOptions): Promise<Participant> {

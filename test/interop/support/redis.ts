@@ -1,4 +1,5 @@
 /** One Redis server, shared. */
+import { makeRegion } from '../../../src/region/region.js';
 import { type Observer, observe, startRedis } from '../../services/redis.js';
 import { startOurs, startPython } from './participant.js';
 import type { RunningStore, SharedStore } from './store.js';
@@ -27,6 +28,13 @@ export async function startSharedRedis(): Promise<SharedRedis> {
         arguments: { url: server.url, timeout: '1m', ...more },
         policy: { backendTimeout: '1m', ...policy },
         ...options,
+      }),
+    region: (policy, options, args) =>
+      makeRegion(options).configure('redis', {
+        expirationTime: '1h',
+        backendTimeout: '1m',
+        arguments: { url: server.url, timeout: '1m', ...args },
+        ...policy,
       }),
     clear: async () => void (await observer.raw('FLUSHALL')),
     stop: async () => {

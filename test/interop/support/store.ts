@@ -1,4 +1,6 @@
 /** Stores that both languages know, as the laws of sharing see them: one server, and how each side is configured for it. */
+import type { ConfigureOptions, RegionOptions } from '../../../src/api.js';
+import type { CacheRegion } from '../../../src/region/region.js';
 import type { OurOptions, Participant, PythonOptions, Side } from './participant.js';
 
 /** What a law may ask of a participant. */
@@ -15,6 +17,8 @@ export interface SharedStore {
 export interface RunningStore {
   python(wishes?: Wishes['python']): Promise<Participant>;
   ours(wishes?: Wishes['ours']): Promise<Participant>;
+  /** One of ours in this process. */
+  region(policy?: ConfigureOptions, options?: RegionOptions, args?: Readonly<Record<string, unknown>>): CacheRegion;
   /** Forgets all entries and locks. */
   clear(): Promise<void>;
   stop(): Promise<void>;

@@ -1,0 +1,48 @@
+/** The two programs of docs/guide/sharing-with-python.md, run in the order of the page against one server. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ROOT, readPage } from '../docs/page.js';
+import { runPage } from '../docs/run.js';
+import { type RunningRedis, startRedis } from '../services/redis.js';
+import { PYTHON } from './support/participant.js';
+
+const PAGE = 'docs/guide/sharing-with-python.md';
+
+let server: RunningRedis;
+let folder: string;
+beforeAll(async () => {
+  server = await startRedis();
+  folder = await mkdtemp(join(tmpdir(), 'dogpile-guide-'));
+  process.env.REDIS_URL = server.url;
+});
+afterAll(async () => {
+  delete process.env.REDIS_URL;
+  await rm(folder, { recursive: true, force: true });
+  await server.stop();
+});
+
+it('each finds what the other has loaded', async () => {
+  const [users = '', before = '', after = ''] = await pythonBlocks();
+  await writeFile(join(folder, 'users.py'), users);
+  await runPython(before);
+  const page = readPage(PAGE);
+  await runPage({ ...page, blocks: page.blocks.map((block) => ({ ...block, runs: true })) });
+  await runPython(after);
+});
+
+async function pythonBlocks(): Promise<string[]> {
+  const text = await readFile(join(ROOT, PAGE), 'utf8');
+  return [...text.matchAll(/^```python\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code);
+}
+
+/** It prints what its comments say. */
+async function runPython(code: string): Promise<void> {
+  const expected = [...code.matchAll(/^print\(.*\) {2}# (.*)$/gm)].map(([, comment]) => comment);
+  expect(expected.length).toBeGreaterThan(0);
+  const { stdout } = await promisify(execFile)(PYTHON, ['-c', code], { cwd: folder });
+  expect(stdout.trimEnd().split('\n')).toEqual(expected);
+}
