@@ -16,3 +16,15 @@ export function document() {
     })),
   };
 }
+
+/** About 200 bytes as JSON. */
+export function user() {
+  return {
+    id: 48_211,
+    name: 'Ada Lindqvist',
+    email: 'ada.lindqvist@example.org',
+    roles: ['reader', 'editor'],
+    joined: '2026-03-01T09:30:00Z',
+    address: { street: 'Strandvägen 5', city: 'Härnösand', country: 'SE' },
+  };
+}

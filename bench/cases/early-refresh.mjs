@@ -16,7 +16,7 @@ const STEP = 100;
 const DURATION = 100 * EXPIRATION;
 
 const JUDGED = 'early refresh (XFetch) and the election';
-export const law = { name: JUDGED, most: 1 };
+export const laws = [{ name: JUDGED, most: 1 }];
 
 export async function run() {
   const results = [];

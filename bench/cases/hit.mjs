@@ -11,7 +11,7 @@ import { handWritten, lru, lruWithoutTtl } from '../peers.mjs';
 
 export const title = 'A hit of one hot key, awaited';
 const JUDGED = 'region.getOrCreate';
-export const law = { name: JUDGED, most: 1.5 };
+export const laws = [{ name: JUDGED, most: 1.5 }];
 
 const HOUR = 3_600_000;
 const KEY = 'user:5';

@@ -31,12 +31,12 @@ export class Patience {
   }
 
   /** Milliseconds that are left; the first to ask starts the time. */
-  readonly left = (): number => {
+  left(): number {
     if (this.#limit === Number.POSITIVE_INFINITY) return this.#limit;
     const now = this.#clock.now();
     this.#until ??= now + this.#limit;
     return Math.max(0, this.#until - now);
-  };
+  }
 }
 
 export function callOf(

@@ -201,7 +201,7 @@ export async function waitFor(
   { first, hasStale }: Waiting,
 ): Promise<Outcome> {
   const soft = hasStale ? settings.softTimeout : Number.POSITIVE_INFINITY;
-  const joined = flight.join({ began, signal: settings.signal, patience: patience.left, first, soft });
+  const joined = flight.join({ began, signal: settings.signal, patience: () => patience.left(), first, soft });
   if (!caller) return joined;
   const edge = {
     get creation() {

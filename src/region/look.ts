@@ -53,9 +53,10 @@ export class Looks {
     this.#core = core;
     this.#answersLater = core.store.answersLater;
     this.#reads = new SharedReads({
-      get: (name, key, records) => this.#reported(key, () => core.store.get(name, records)),
+      get: (name, _, records) => core.store.get(name, records),
       request: () => core.shared?.request(),
       tick: () => core.flights.tick(),
+      failed: (key, error) => core.report('get', error, key),
     });
   }
 
@@ -269,32 +270,26 @@ export class Looks {
       const stored = core.store.get(name, records);
       if (!isPromiseLike(stored)) return { stored, records, sentAt, sync: true, trouble: undefined };
       this.#answersLater = true;
-      const read = this.#reported(key, () => stored).then((found) => ({ stored: found, records, sentAt }));
-      return this.#settled(read);
+      const told = (error: unknown) => {
+        core.report('get', error, key);
+        throw error;
+      };
+      return this.#settled(stored.then((found) => ({ stored: found, records, sentAt }), told));
     } catch (error) {
       core.unreadable('get', error, key);
       return { stored: undefined, records, sentAt, sync: true, trouble: { error } };
     }
   }
 
-  /** One event for one read, however many wait for it. */
-  async #reported(key: string, read: () => Awaitable<Storable | undefined>): Promise<Storable | undefined> {
-    try {
-      return await read();
-    } catch (error) {
-      this.#core.report('get', error, key);
-      throw error;
-    }
-  }
-
-  async #settled(read: Promise<Read>): Promise<Answer> {
+  #settled(read: PromiseLike<Read>): PromiseLike<Answer> {
     const core = this.#core;
-    try {
-      return { ...(await read), sync: false, trouble: undefined };
-    } catch (error) {
-      if (core.throwsOnError) throw error;
-      return { stored: undefined, records: undefined, sentAt: core.flights.tick(), sync: false, trouble: { error } };
-    }
+    return read.then(
+      ({ stored, records, sentAt }): Answer => ({ stored, records, sentAt, sync: false, trouble: undefined }),
+      (error: unknown): Answer => {
+        if (core.throwsOnError) throw error;
+        return { stored: undefined, records: undefined, sentAt: core.flights.tick(), sync: false, trouble: { error } };
+      },
+    );
   }
 
   #entryOf(key: string, stored: Storable | undefined): CachedValue | Absence {

@@ -16,7 +16,7 @@ const setUp = () => {
     return new CachedValue(answers.shift() ?? name, { ct: 1, v: 2 });
   });
   const request = vi.fn((): RecordsRequest | undefined => undefined);
-  const reads = new SharedReads({ get, request, tick: () => ++time });
+  const reads = new SharedReads({ get, request, tick: () => ++time, failed: () => {} });
   return { reads, get, gates, request, answers };
 };
 

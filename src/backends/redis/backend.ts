@@ -96,17 +96,16 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
 
   // ------------------------------------------------------------------------------------------------------------ reads
 
-  async get(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
-    const [stored] = await this.#read([key], options?.records);
-    return stored;
+  get(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
+    return this.#read([key], options?.records, firstOf);
   }
 
   async getMulti(keys: readonly string[], options?: ReadOptions): Promise<(Uint8Array | undefined)[]> {
     const found = new Map<string, Uint8Array | undefined>();
     const reads = this.#layout.groups(keys, itself).map(async (group) => {
       const stored = await inParts(
-        () => this.#read(group, options?.records),
-        async () => (await allDone(group.map((key) => this.#read([key], undefined)))).flat(),
+        () => this.#read(group, options?.records, (replies) => replies.slice(0, group.length).map(bytesOf)),
+        () => allDone(group.map((key) => this.get(key))),
       );
       for (const [at, key] of group.entries()) found.set(key, stored[at]);
     });
@@ -115,11 +114,17 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
   }
 
   /** MGET also of one: a key of another type is nothing there, an error to GET. */
-  async #read(keys: readonly string[], records: RecordsRequest | undefined): Promise<(Uint8Array | undefined)[]> {
+  #read<T>(
+    keys: readonly string[],
+    records: RecordsRequest | undefined,
+    answer: (replies: readonly unknown[]) => T,
+  ): Promise<T> {
     const names = records ? recordNames(records) : [];
-    const replies = asArray(await this.#commands.send(['MGET', ...keys, ...names], keys[0] ?? ''));
-    if (records) records.found = parseRecords(records, replies.slice(keys.length));
-    return keys.map((_, at) => bytesOf(replies[at]));
+    return this.#commands.send(['MGET', ...keys, ...names], keys[0] ?? '').then((reply) => {
+      const replies = asArray(reply);
+      if (records) records.found = parseRecords(records, replies.slice(keys.length));
+      return answer(replies);
+    });
   }
 
   // ----------------------------------------------------------------------------------------------------------- writes
@@ -348,6 +353,10 @@ async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
     if (one.status === 'rejected') throw one.reason;
     return one.value;
   });
+}
+
+function firstOf([reply]: readonly unknown[]): Uint8Array | undefined {
+  return bytesOf(reply);
 }
 
 function bytesOf(reply: unknown): Uint8Array | undefined {

@@ -13,6 +13,8 @@ export interface RedisClient {
    * the client or the server says; may throw it, too.
    */
   send(words: readonly [string, ...Word[]], key: string): Promise<unknown>;
+  /** What is behind an error of `send`: "offline" says less than what took the connection away. */
+  causeOf(error: unknown): unknown;
   /** A connection of its own that listens, as yet to be made. `undefined`: this client can't. */
   openEar(events: EarEvents): Promise<RedisEar | undefined>;
   /** Ends what was made here: the connections of a client that was handed in are its owner's. */

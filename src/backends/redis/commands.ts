@@ -125,8 +125,9 @@ export class Commands {
     });
   }
 
-  #typed(verb: string, cause: unknown): DogpileCacheError {
-    if (cause instanceof DogpileCacheError) return cause;
+  #typed(verb: string, error: unknown): DogpileCacheError {
+    if (error instanceof DogpileCacheError) return error;
+    const cause = this.#client?.causeOf(error) ?? error;
     const why = cause instanceof Error ? cause.message || cause.name : String(cause);
     return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}`, { cause });
   }

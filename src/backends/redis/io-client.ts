@@ -124,21 +124,15 @@ export class IoClient implements RedisClient {
     return this.#first?.opening;
   }
 
-  send(words: readonly [string, ...Word[]]): Promise<unknown> {
-    const sent = this.#call(words);
-    const first = this.#first;
-    if (!first) return sent;
-    return sent.catch((error: unknown) => {
-      // "Stream isn't writeable" says less than what took the connection away.
-      throw (this.#client.status !== 'ready' && first.trouble) || error;
-    });
-  }
-
   /** By the command's own method: `callBuffer` loses the command's name where `enableAutoPipelining` is set. */
-  #call([command, ...rest]: readonly [string, ...Word[]]): Promise<unknown> {
+  send([command, ...rest]: readonly [string, ...Word[]]): Promise<unknown> {
     const client = this.#client;
     const method: unknown = Reflect.get(client, `${command.toLowerCase()}Buffer`);
     return typeof method === 'function' ? Reflect.apply(method, client, rest) : client.callBuffer(command, ...rest);
+  }
+
+  causeOf(error: unknown): unknown {
+    return (this.#client.status !== 'ready' && this.#first?.trouble) || error;
   }
 
   async openEar(events: EarEvents): Promise<RedisEar | undefined> {

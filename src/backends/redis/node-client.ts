@@ -159,11 +159,12 @@ export class NodeClient implements RedisClient {
         return client.sendCommand(words, OPTIONS_4);
       case 'node':
         if (client.isOpen === false && !this.#first) throw notConnected();
-        return client.sendCommand(words, OPTIONS).catch((error: unknown) => {
-          // "The client is offline" says less than what took it offline.
-          throw (client.isReady === false && this.#first?.trouble) || error;
-        });
+        return client.sendCommand(words, OPTIONS);
     }
+  }
+
+  causeOf(error: unknown): unknown {
+    return (this.#client.isReady === false && this.#first?.trouble) || error;
   }
 
   async openEar(events: EarEvents): Promise<RedisEar | undefined> {

@@ -1,0 +1,124 @@
+/**
+ * Hits in a Redis server that this case starts, of values of about 200 bytes, one after the other and a hundred in flight. The baseline
+ * is the raw client's own GET of the same bytes; beside it what anyone has to do who wants a value of it: read the text, and parse it.
+ * The law: 85 % of the raw throughput of node-redis as it comes, with a hundred in flight. Where a GET costs less than making a value
+ * of it (one after the other on the loopback, clients without timers of their own), parsing alone takes more than that: shown, not judged.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeRegion } from 'dogpile-cache';
+import { redisBackend } from 'dogpile-cache/redis';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { compare } from '../harness.mjs';
+import { user } from '../values.mjs';
+
+export const title = 'Hits in Redis, 200 bytes of JSON, against the raw client';
+
+const HOUR = 3_600_000;
+const IN_FLIGHT = 100;
+const JUDGED = 'redis';
+const nameOf = (client, inFlight, what) => `${client}, ${inFlight} in flight: ${what}`;
+const HIT = 'region.getOrCreate';
+
+export const laws = [{ name: nameOf(JUDGED, IN_FLIGHT, HIT), most: 1 / 0.85 }];
+
+export async function run(options) {
+  const folder = await mkdtemp(join(tmpdir(), 'dogpile-bench-'));
+  const server = await startServer(folder);
+  const ends = [];
+  try {
+    const results = [];
+    for (const [client, open] of clients) {
+      const { get, backend, end } = await open(server.port);
+      ends.push(end);
+      const region = makeRegion({ name: 'bench' }).configure(backend, { expirationTime: HOUR });
+      ends.push(() => region.close());
+      const value = user();
+      const keys = Array.from({ length: IN_FLIGHT }, (_, at) => `${client}:${at}`);
+      for (const key of keys) await region.set(key, value);
+      for (const inFlight of [1, IN_FLIGHT]) {
+        const lanes = keys.slice(0, inFlight);
+        const contestant = (what, call) => ({ name: nameOf(client, inFlight, what), run: inLanes(lanes, call) });
+        const compared = await compare(
+          [
+            contestant("the client's GET", get),
+            contestant('GET and JSON.parse', async (key) => parsed(await get(key))),
+            contestant(HIT, (key) => region.getOrCreate(key, user)),
+          ],
+          { ...options, most: 20_000 },
+        );
+        results.push(...compared);
+      }
+    }
+    return results;
+  } finally {
+    for (const end of ends.reverse()) await end();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What stands behind the metadata of an entry. */
+function parsed(text) {
+  return JSON.parse(text.slice(text.indexOf('|') + 1));
+}
+
+/** Each key in a lane of its own, one call after the other. The loops are made anew, so that each is compiled for its call. */
+function inLanes(keys, call) {
+  const lane = new Function(
+    'call',
+    'return async (key, operations) => { for (let i = 0; i < operations; i++) await call(key); }',
+  )(call);
+  return (operations) => Promise.all(keys.map((key) => lane(key, Math.ceil(operations / keys.length))));
+}
+
+/** Each with a second client of the same options, which the region is given. */
+const clients = new Map([
+  [JUDGED, (port) => openNodeRedis(port, {})],
+  // As clients that are made of a URL: no timer for each command.
+  ['redis without its timeout', (port) => openNodeRedis(port, { commandOptions: { timeout: 0 } })],
+  ['ioredis', (port) => openIoredis(port, {})],
+  ['ioredis with enableAutoPipelining', (port) => openIoredis(port, { enableAutoPipelining: true })],
+]);
+
+async function openNodeRedis(port, options) {
+  const [raw, client] = [1, 2].map(() => createClient({ socket: { host: '127.0.0.1', port }, ...options }));
+  await Promise.all([raw.connect(), client.connect()]);
+  const end = () => [raw, client].forEach((one) => void one.destroy());
+  return { get: (key) => raw.get(key), backend: redisBackend({ client }), end };
+}
+
+async function openIoredis(port, options) {
+  const [raw, client] = [1, 2].map(() => new Redis(port, '127.0.0.1', options));
+  const end = () => [raw, client].forEach((one) => void one.disconnect());
+  return { get: (key) => raw.get(key), backend: redisBackend({ client }), end };
+}
+
+async function startServer(folder) {
+  const port = await freePort();
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept connections')) break;
+  return {
+    port,
+    stop: async () => {
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
