@@ -17,6 +17,8 @@ import { ROOT } from './run.mjs';
 const SERVERS = [
   { name: 'redis-server', debian: 'redis-server', startedBy: 'redis.ts' },
   { name: 'memcached', debian: 'memcached', startedBy: 'memcached.ts' },
+  // Makes the certificates of servers with TLS.
+  { name: 'openssl', debian: 'openssl', startedBy: 'memcached.ts' },
 ];
 
 /**
