@@ -4,9 +4,8 @@
  * nothing is skipped. .ci/run installs the packages.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { ROOT } from './run.mjs';
 
 /**
  * @typedef {object} Program
@@ -15,30 +14,30 @@ import { ROOT } from './run.mjs';
  */
 
 /**
- * @template {Program} T
- * @param {readonly (T & { neededBy: readonly string[] })[]} rows each with the files of test/ that need it, all of which must be there
- * @returns {readonly T[]}
+ * What the servers of test/services/ are started with.
+ * @type {readonly Program[]}
  */
-const neededOf = (rows) =>
-  rows.filter(({ neededBy }) => neededBy.every((file) => existsSync(join(ROOT, 'test', file))));
-
-/** Servers that tests start, each by one file of test/services/. */
-const SERVERS = neededOf([
-  { name: 'redis-server', debian: 'redis-server', neededBy: ['services/redis.ts'] },
-  { name: 'memcached', debian: 'memcached', neededBy: ['services/memcached.ts'] },
-]);
+const PROGRAMS = [
+  { name: 'redis-server', debian: 'redis-server' },
+  { name: 'memcached', debian: 'memcached' },
+  // Makes the certificates of servers with TLS.
+  { name: 'openssl', debian: 'openssl' },
+];
 
 /** Debian's, whichever other Python comes first in the PATH. */
 const PYTHON = '/usr/bin/python3';
 
-/** Modules that test/interop/ shares a store with. */
-const MODULES = neededOf([
-  { name: 'dogpile.cache', debian: 'python3-dogpile.cache', neededBy: ['interop'] },
-  { name: 'redis', debian: 'python3-redis', neededBy: ['interop', 'services/redis.ts'] },
-  { name: 'memcache', debian: 'python3-memcache', neededBy: ['interop', 'services/memcached.ts'] },
-  { name: 'pylibmc', debian: 'python3-pylibmc', neededBy: ['interop', 'services/memcached.ts'] },
-  { name: 'pymemcache', debian: 'python3-pymemcache', neededBy: ['interop', 'services/memcached.ts'] },
-]);
+/**
+ * Modules that test/interop/ shares a store with.
+ * @type {readonly Program[]}
+ */
+const MODULES = [
+  { name: 'dogpile.cache', debian: 'python3-dogpile.cache' },
+  { name: 'redis', debian: 'python3-redis' },
+  { name: 'memcache', debian: 'python3-memcache' },
+  { name: 'pylibmc', debian: 'python3-pylibmc' },
+  { name: 'pymemcache', debian: 'python3-pymemcache' },
+];
 
 /**
  * A sentence that says what to install for `npm test`, or `undefined`: all is there.
@@ -47,7 +46,7 @@ const MODULES = neededOf([
  * @param {readonly Program[]} [needed.modules] of Python, as they are imported
  * @param {string} [path]
  */
-export function missingPrograms({ programs = SERVERS, modules = MODULES } = {}, path = process.env.PATH ?? '') {
+export function missingPrograms({ programs = PROGRAMS, modules = MODULES } = {}, path = process.env.PATH ?? '') {
   // Debian keeps servers where users don't look.
   const folders = [...path.split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   const missing = [

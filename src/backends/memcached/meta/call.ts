@@ -1,0 +1,85 @@
+/** What a connection waits for: one reply, or those of a quiet batch up to its `MN`. Decides when a call is answered. */
+import { BackendUnavailableError, ValueTooLargeError } from '../../../errors.js';
+import type { Reply } from './reply-parser.js';
+
+export interface Call {
+  /** Monotonic milliseconds (`performance.now()`). */
+  readonly deadline: number;
+  readonly sentAt: number;
+  /** `true`: that was the last of its replies. Throws for a reply that can't be its own, or after which nobody knows what is. */
+  take(reply: Reply): boolean;
+  fail(error: Error): void;
+}
+
+export interface Times {
+  readonly deadline: number;
+  readonly sentAt: number;
+}
+
+export class SingleCall implements Call {
+  readonly deadline: number;
+  readonly sentAt: number;
+  readonly #resolve: (reply: Reply) => void;
+  readonly fail: (error: Error) => void;
+
+  constructor({ deadline, sentAt }: Times, resolve: (reply: Reply) => void, reject: (error: Error) => void) {
+    this.deadline = deadline;
+    this.sentAt = sentAt;
+    this.#resolve = resolve;
+    this.fail = reject;
+  }
+
+  take(reply: Reply): boolean {
+    // The server goes on after this one: it has taken the command and its value off the wire.
+    if (reply.code === 'SERVER_ERROR') this.fail(refusal(reply));
+    else if (isOutOfStep(reply)) throw refusal(reply);
+    else this.#resolve(reply);
+    return true;
+  }
+}
+
+export class QuietCall implements Call {
+  readonly deadline: number;
+  readonly sentAt: number;
+  readonly #replies: (Reply | undefined)[];
+  readonly #resolve: (replies: (Reply | undefined)[]) => void;
+  readonly fail: (error: Error) => void;
+
+  constructor(
+    { deadline, sentAt, count }: Times & { readonly count: number },
+    resolve: (replies: (Reply | undefined)[]) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.deadline = deadline;
+    this.sentAt = sentAt;
+    this.#replies = new Array<Reply | undefined>(count).fill(undefined);
+    this.#resolve = resolve;
+    this.fail = reject;
+  }
+
+  take(reply: Reply): boolean {
+    if (reply.code === 'MN') {
+      this.#resolve(this.#replies);
+      return true;
+    }
+    // Of an error nobody knows which of the batch it answers.
+    if (reply.code === 'SERVER_ERROR' || isOutOfStep(reply)) throw refusal(reply);
+    if (reply.opaque < 0 || reply.opaque >= this.#replies.length) {
+      throw new BackendUnavailableError('The server answers a question that was not asked.');
+    }
+    this.#replies[reply.opaque] = reply;
+    return false;
+  }
+}
+
+/** Of a command that the server could not read, it may take the value for the next command. */
+function isOutOfStep({ code }: Reply): boolean {
+  return code === 'CLIENT_ERROR' || code === 'ERROR';
+}
+
+export function refusal({ code, text }: Reply): BackendUnavailableError | ValueTooLargeError {
+  if (code === 'SERVER_ERROR' && text.startsWith('object too large')) {
+    return new ValueTooLargeError('memcached takes no value of this size: raise its item size (-I), or store less.');
+  }
+  return new BackendUnavailableError(`memcached refused a command: ${code}${text && ` ${text}`}.`);
+}

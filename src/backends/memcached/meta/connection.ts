@@ -1,0 +1,219 @@
+/**
+ * One connection: commands out, replies in, in the same order. Decides when a call has failed: at its deadline, or with the
+ * connection. A reply that comes after its deadline is counted and dropped; a server that is silent for a whole time limit, or says
+ * what is no reply, loses the connection.
+ */
+import type { Socket } from 'node:net';
+import { BackendTimeoutError, BackendUnavailableError, ValueTooLargeError } from '../../../errors.js';
+import type { MetaAddress } from './address.js';
+import { type Call, QuietCall, refusal, SingleCall } from './call.js';
+import { checkKey } from './key.js';
+import { Outbox } from './outbox.js';
+import { type Reply, ReplyParser } from './reply-parser.js';
+
+export interface ConnectionOptions {
+  /** For messages. */
+  readonly place: string;
+  /** Milliseconds of silence after which a server that owes a reply is given up. */
+  readonly timeout: number;
+  /** The largest value that is taken, in bytes. */
+  readonly largest: number;
+}
+
+/** Of a command with a value, the largest that any server can be told to take. */
+const LARGEST_SENT = 1024 ** 3;
+
+export class MetaConnection {
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #outbox: Outbox;
+  readonly #parser: ReplyParser;
+  /** In the order they were sent; those before `#first` have been answered. Written by `#enter` and `#answer`. */
+  #calls: Call[] = [];
+  #first = 0;
+  #heardAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** When `#timer` fires. */
+  #wakesAt = Number.POSITIVE_INFINITY;
+  /** Why it is closed. */
+  #trouble: Error | undefined;
+  #closed: ((why: Error) => void)[] = [];
+
+  /** Of a socket that is connected. */
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#outbox = new Outbox(socket);
+    this.#parser = new ReplyParser(options.largest, (reply) => this.#answer(reply));
+    socket.on('data', (chunk: Buffer) => this.#hear(chunk));
+    socket.on('error', (cause) => this.#fail(this.#lost(cause)));
+    socket.on('close', () => this.#fail(this.#lost()));
+    socket.unref();
+  }
+
+  get isOpen(): boolean {
+    return this.#trouble === undefined;
+  }
+
+  /** Once, also if it is closed already. */
+  whenClosed(run: (why: Error) => void): void {
+    if (this.#trouble) run(this.#trouble);
+    else this.#closed.push(run);
+  }
+
+  /**
+   * One command and its reply. `flags` are words of the protocol; `deadline` is of `performance.now()`. Rejects with
+   * `BackendTimeoutError`, `BackendUnavailableError` or `ValueTooLargeError`; with `ValidationError` for the key, before a byte is sent.
+   */
+  send(command: 'mg' | 'md' | 'ma', key: string, flags: string, deadline: number): Promise<Reply> {
+    return this.#single(deadline, () => {
+      checkKey(key);
+      return `${command} ${key}${flags && ` ${flags}`}\r\n`;
+    });
+  }
+
+  /** The same with a value: `ms`. */
+  store(key: string, value: Buffer, flags: string, deadline: number): Promise<Reply> {
+    const line = () => {
+      checkKey(key);
+      if (value.length <= LARGEST_SENT) return `ms ${key} ${value.length}${flags && ` ${flags}`}\r\n`;
+      throw new ValueTooLargeError(`memcached takes no value of ${value.length} bytes.`);
+    };
+    return this.#single(deadline, line, value);
+  }
+
+  /** Values of many keys in their order, by one quiet batch: `undefined` is a miss. */
+  getMany(keys: readonly string[], flags: string, deadline: number): Promise<(Reply | undefined)[]> {
+    return new Promise((resolve, reject) => {
+      let text = '';
+      for (const [at, key] of keys.entries()) {
+        checkKey(key);
+        text += `mg ${key} ${flags} q O${at}\r\n`;
+      }
+      const times = { deadline, sentAt: performance.now(), count: keys.length };
+      if (this.#enter(new QuietCall(times, resolve, reject))) this.#outbox.add(`${text}mn\r\n`);
+    });
+  }
+
+  /** Whether it is memcached that answers, and whether it lets us in. Nothing else may be sent before. */
+  async greet({ username, password }: Pick<MetaAddress, 'username' | 'password'>): Promise<void> {
+    const deadline = performance.now() + this.#options.timeout;
+    if (username !== undefined && password !== undefined) {
+      const words = Buffer.from(`${username} ${password}`);
+      const reply = await this.#single(deadline, () => `set auth 0 0 ${words.length}\r\n`, words);
+      if (reply.code !== 'STORED') throw refusal(reply);
+    }
+    const reply = await this.#single(deadline, () => 'mn\r\n');
+    if (reply.code !== 'MN') throw refusal(reply);
+  }
+
+  /** Whatever is under way fails with this. */
+  close(why: Error): void {
+    this.#fail(why);
+  }
+
+  /** What `line` throws, the call rejects with. */
+  #single(deadline: number, line: () => string, value?: Buffer): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const text = line();
+      if (!this.#enter(new SingleCall({ deadline, sentAt: performance.now() }, resolve, reject))) return;
+      this.#outbox.add(text);
+      if (!value) return;
+      this.#outbox.addValue(value);
+      this.#outbox.add('\r\n');
+    });
+  }
+
+  /** Whether it may be sent; if not it has failed. */
+  #enter(call: Call): boolean {
+    const late = call.deadline <= call.sentAt;
+    if (this.#trouble || late) {
+      call.fail(this.#trouble ?? this.#late());
+      return false;
+    }
+    // A call under way keeps the process alive.
+    if (this.#calls.length === this.#first) this.#socket.ref();
+    this.#calls.push(call);
+    if (call.deadline < this.#wakesAt) this.#wakeAt(call.deadline, call.sentAt);
+    return true;
+  }
+
+  #hear(chunk: Buffer): void {
+    if (this.#trouble) return;
+    this.#heardAt = performance.now();
+    try {
+      this.#parser.feed(chunk);
+    } catch (error) {
+      const cause = error instanceof Error ? error : undefined;
+      this.#fail(new BackendUnavailableError(`memcached (${this.#options.place}): ${cause?.message}`, { cause }));
+      return;
+    }
+    if (this.#calls.length === this.#first) this.#rest();
+  }
+
+  #answer(reply: Reply): void {
+    const call = this.#calls[this.#first];
+    if (!call) throw new BackendUnavailableError('The server says something that nobody asked.');
+    if (!call.take(reply)) return;
+    this.#first++;
+    if (this.#first < 1024) return;
+    this.#calls = this.#calls.slice(this.#first);
+    this.#first = 0;
+  }
+
+  /** Nothing is under way. The timer is left: it finds nothing to do. */
+  #rest(): void {
+    this.#calls.length = 0;
+    this.#first = 0;
+    this.#socket.unref();
+  }
+
+  #wakeAt(at: number, now: number): void {
+    clearTimeout(this.#timer);
+    this.#wakesAt = at;
+    this.#timer = setTimeout(() => this.#lookAtTheClock(), Math.max(1, at - now));
+    this.#timer.unref();
+  }
+
+  /** Fails calls that are over, and the connection when the server is silent. */
+  #lookAtTheClock(): void {
+    this.#wakesAt = Number.POSITIVE_INFINITY;
+    const oldest = this.#calls[this.#first];
+    if (!oldest) return;
+    const now = performance.now();
+    const silentUntil = Math.max(this.#heardAt, oldest.sentAt) + this.#options.timeout;
+    if (silentUntil <= now) return this.#fail(this.#late());
+    let next = silentUntil;
+    for (const call of this.#calls.slice(this.#first)) {
+      if (call.deadline <= now) call.fail(this.#late());
+      else next = Math.min(next, call.deadline);
+    }
+    this.#wakeAt(next, now);
+  }
+
+  #late(): BackendTimeoutError {
+    const { place, timeout } = this.#options;
+    return new BackendTimeoutError(`memcached (${place}) did not answer within ${timeout} ms.`);
+  }
+
+  #lost(cause?: Error): BackendUnavailableError {
+    const why = cause ? `: ${cause.message}` : ': the server ended it';
+    return new BackendUnavailableError(`The connection to memcached (${this.#options.place}) is lost${why}.`, {
+      cause,
+    });
+  }
+
+  #fail(why: Error): void {
+    if (this.#trouble) return;
+    this.#trouble = why;
+    clearTimeout(this.#timer);
+    this.#socket.destroy();
+    const calls = this.#calls.slice(this.#first);
+    this.#calls = [];
+    this.#first = 0;
+    for (const call of calls) call.fail(why);
+    const closed = this.#closed;
+    this.#closed = [];
+    for (const run of closed) run(why);
+  }
+}

@@ -1,0 +1,385 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { MetaAddress } from '../../../../src/backends/memcached/meta/address.js';
+import { MetaClient, type MetaClientOptions } from '../../../../src/backends/memcached/meta/client.js';
+import type { MetaServer } from '../../../../src/backends/memcached/meta/server.js';
+import {
+  BackendTimeoutError,
+  BackendUnavailableError,
+  RegionClosedError,
+  ValidationError,
+  ValueTooLargeError,
+} from '../../../../src/errors.js';
+import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../../services/memcached.js';
+import { until } from '../../redis/support/wait.js';
+
+const running: RunningMemcached[] = [];
+const clients: MetaClient[] = [];
+const fakes: Server[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close(new RegionClosedError('The test is over.'));
+  for (const fake of fakes.splice(0)) fake.close();
+  await Promise.all(running.splice(0).map((server) => server.stop()));
+});
+
+async function start(options?: MemcachedServerOptions): Promise<RunningMemcached> {
+  const server = await startMemcached(options);
+  running.push(server);
+  return server;
+}
+
+function clientOf(addresses: readonly MetaAddress[], options: Partial<MetaClientOptions> = {}): MetaClient {
+  const client = new MetaClient({ addresses, timeout: 1000, largest: 2 ** 27, tls: undefined, ...options });
+  clients.push(client);
+  return client;
+}
+
+function serverOf(at: MetaAddress, options: Partial<MetaClientOptions> = {}): MetaServer {
+  return clientOf([at], options).serverOf('k');
+}
+
+async function get(server: MetaServer, key: string, flags = 'v') {
+  const deadline = server.deadline();
+  return (await server.connection(deadline)).send('mg', key, flags, deadline);
+}
+
+async function set(server: MetaServer, key: string, value: Buffer | string, flags = '') {
+  const deadline = server.deadline();
+  return (await server.connection(deadline)).store(key, Buffer.from(value), flags, deadline);
+}
+
+/** A server that says what it is told to; `greeting` is its answer to the first words. */
+async function fake(answer: (words: string, socket: Socket) => void, greeting = 'MN\r\n'): Promise<MetaAddress> {
+  const server = createServer((socket) => {
+    let isGreeted = false;
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      if (!isGreeted) socket.write(greeting);
+      else answer(chunk.toString('latin1'), socket);
+      isGreeted = true;
+    });
+  }).listen(0, '127.0.0.1');
+  fakes.push(server);
+  await once(server, 'listening');
+  const address = server.address();
+  if (typeof address !== 'object' || !address) throw new Error('It listens nowhere.');
+  return { host: '127.0.0.1', port: address.port };
+}
+
+describe('commands', () => {
+  it('values come back byte for byte, with flags 0', async () => {
+    const server = serverOf(await start());
+    const values = [
+      Buffer.alloc(0),
+      Buffer.from('\r\nEN\r\nVA 5\r\n'),
+      Buffer.from(Array.from({ length: 256 }, (_, at) => at)),
+      Buffer.alloc(900_000, 7),
+    ];
+    for (const value of values) {
+      expect((await set(server, 'k', value)).code).toBe('HD');
+      const reply = await get(server, 'k', 'v f');
+      expect(reply.value?.equals(value)).toBe(true);
+    }
+    const connection = await server.connection(server.deadline());
+    expect((await connection.send('ma', 'n', 'N0 J5 v', server.deadline())).value?.toString()).toBe('5');
+    expect((await connection.send('md', 'n', '', server.deadline())).code).toBe('HD');
+    expect((await get(server, 'n')).code).toBe('EN');
+  });
+
+  it('a thousand at once are answered each with its own value', async () => {
+    const server = serverOf(await start());
+    const names = Array.from({ length: 1000 }, (_, at) => `k${at}`);
+    await Promise.all(names.map((name) => set(server, name, `value of ${name}`)));
+    const replies = await Promise.all(names.map((name) => get(server, name)));
+    expect(replies.map(({ value }) => value?.toString())).toEqual(names.map((name) => `value of ${name}`));
+  });
+
+  it('many keys in one batch come back in their order, misses too', async () => {
+    const server = serverOf(await start());
+    await set(server, 'a', '1');
+    await set(server, 'c', '3');
+    const connection = await server.connection(server.deadline());
+    const [batch, single] = await Promise.all([
+      connection.getMany(['c', 'b', 'a', 'c'], 'v', server.deadline()),
+      connection.send('mg', 'a', 'v', server.deadline()),
+    ]);
+    expect(batch.map((reply) => reply?.value?.toString())).toEqual(['3', undefined, '1', '3']);
+    expect(single.value?.toString()).toBe('1');
+  });
+
+  it('the miss of a reader who wants to create is won once', async () => {
+    const server = serverOf(await start());
+    expect(await get(server, 'k', 'v c N10')).toMatchObject({ code: 'VA', cas: '1', isWon: true });
+    expect(await get(server, 'k', 'v c t N10')).toMatchObject({ code: 'VA', cas: '1', isWon: false, ttl: 10 });
+    expect((await set(server, 'k', 'made', 'C1')).code).toBe('HD');
+    expect((await set(server, 'k', 'late', 'C1')).code).toBe('EX');
+  });
+
+  it.each(['', 'two words', 'line\r\nflush_all', 'nul\0', 'é', 'k'.repeat(251), '\u{1f511}'])(
+    'the key %j is refused before a byte is written',
+    async (key) => {
+      const server = serverOf(await start());
+      await set(server, 'k', 'kept');
+      const connection = await server.connection(server.deadline());
+      await expect(connection.send('mg', key, 'v', server.deadline())).rejects.toThrow(ValidationError);
+      await expect(connection.store(key, Buffer.from('x'), '', server.deadline())).rejects.toThrow(ValidationError);
+      await expect(connection.getMany(['k', key], 'v', server.deadline())).rejects.toThrow(ValidationError);
+      expect((await get(server, 'k')).value?.toString()).toBe('kept');
+    },
+  );
+
+  it('a value that is too large is refused, and the connection goes on', async () => {
+    const server = serverOf(await start());
+    const connection = await server.connection(server.deadline());
+    await expect(set(server, 'k', Buffer.alloc(2_000_000))).rejects.toThrow(ValueTooLargeError);
+    expect((await get(server, 'k')).code).toBe('EN');
+    expect(server.ready).toBe(connection);
+  });
+
+  it('a reply that is too large loses the connection', async () => {
+    const server = serverOf(await start(), { largest: 1000 });
+    await set(server, 'k', Buffer.alloc(1001));
+    await expect(get(server, 'k')).rejects.toThrow(/at most 1000/);
+    expect((await get(server, 'other')).code).toBe('EN');
+  });
+});
+
+describe('ways to a server', () => {
+  it('TLS, and no other certificate than the one that is trusted', async () => {
+    const at = await start({ tls: true });
+    const server = serverOf(at, { tls: { ca: readFileSync(at.certificate ?? '') } });
+    await set(server, 'k', 'v');
+    expect((await get(server, 'k')).value?.toString()).toBe('v');
+    await expect(get(serverOf(at, { tls: {} }), 'k')).rejects.toThrow(/self-signed/);
+  });
+
+  it('a Unix socket', async () => {
+    const { path, host, port } = await start({ socket: true });
+    const server = serverOf({ host, port, path });
+    await set(server, 'k', 'v');
+    expect((await get(server, 'k')).value?.toString()).toBe('v');
+  });
+
+  it('authentication, right, wrong and none', async () => {
+    const login = { username: 'ada', password: 'päss:wörd' };
+    const { host, port } = await start({ login });
+    const server = serverOf({ host, port, ...login });
+    await set(server, 'k', 'v');
+    expect((await get(server, 'k')).value?.toString()).toBe('v');
+    await expect(get(serverOf({ host, port, ...login, password: 'no' }), 'k')).rejects.toThrow(
+      /authentication failure/,
+    );
+    await expect(get(serverOf({ host, port }), 'k')).rejects.toThrow(/unauthenticated/);
+  });
+});
+
+describe('a server that fails', () => {
+  it('calls to a port where nobody listens fail at once', async () => {
+    const { host, port, stop } = await startMemcached();
+    await stop();
+    const server = serverOf({ host, port });
+    await expect(get(server, 'k')).rejects.toThrow(BackendUnavailableError);
+    await expect(get(server, 'k')).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('a killed one fails what is under way, and is used again when it is back', async () => {
+    const first = await start();
+    const server = serverOf(first);
+    await set(server, 'k', 'v');
+    first.freeze();
+    const under = Promise.allSettled([get(server, 'k'), get(server, 'k')]);
+    await first.kill();
+    for (const call of await under)
+      expect(call).toMatchObject({ status: 'rejected', reason: expect.any(BackendUnavailableError) });
+    await expect(get(server, 'k')).rejects.toThrow(BackendUnavailableError);
+    await start({ port: first.port });
+    await until(() =>
+      get(server, 'k').then(
+        ({ code }) => code === 'EN',
+        () => false,
+      ),
+    );
+  });
+
+  it('a restart between two calls is not noticed', async () => {
+    const first = await start();
+    const server = serverOf(first);
+    await set(server, 'k', 'v');
+    await first.kill();
+    await start({ port: first.port });
+    await until(() => !server.ready);
+    expect((await get(server, 'k')).code).toBe('EN');
+  });
+
+  it('a frozen one ends calls at the deadline, later ones at once, and is used again when it thaws', async () => {
+    const first = await start();
+    const server = serverOf(first, { timeout: 300 });
+    await set(server, 'k', 'v');
+    first.freeze();
+    const connection = await server.connection(server.deadline());
+    const under = [get(server, 'k'), connection.getMany(['k'], 'v', server.deadline())];
+    for (const call of await Promise.allSettled(under))
+      expect(call).toMatchObject({ status: 'rejected', reason: expect.any(BackendTimeoutError) });
+    await expect(get(server, 'k')).rejects.toThrow(BackendUnavailableError);
+    first.thaw();
+    await until(() =>
+      get(server, 'k').then(
+        ({ value }) => value?.toString() === 'v',
+        () => false,
+      ),
+    );
+    expect(connection.isOpen).toBe(false);
+  });
+
+  it('a late reply is given to nobody', async () => {
+    const held: (() => void)[] = [];
+    const at = await fake((words, socket) => {
+      for (const [, key] of words.matchAll(/mg (\S+)/g)) {
+        const reply = `VA ${key?.length} \r\n${key}\r\n`;
+        if (key === 'slow') held.push(() => socket.write(reply));
+        else if (held.length > 0) held.push(() => socket.write(reply));
+        else socket.write(reply);
+        // A sign of life, so that the server does not count as silent.
+        if (key === 'slow') setTimeout(() => socket.write('VA'), 150);
+        if (key === 'slow') held[0] = () => socket.write(reply.slice(2));
+      }
+    });
+    const server = serverOf(at, { timeout: 200 });
+    await expect(get(server, 'slow')).rejects.toThrow(BackendTimeoutError);
+    const next = get(server, 'next');
+    await until(() => held.length === 2);
+    for (const answer of held) answer();
+    expect((await next).value?.toString()).toBe('next');
+  });
+
+  it.each([
+    ['garbage', 'nonsense\r\n'],
+    ['a refusal that leaves the value on the wire', 'CLIENT_ERROR bad data chunk\r\n'],
+    ['more than was asked', 'EN\r\nEN\r\nEN\r\nEN\r\n'],
+  ])('%s loses the connection, and all that is under way', async (_, said) => {
+    let isSaid = false;
+    const at = await fake((_words, socket) => {
+      if (isSaid) return;
+      isSaid = true;
+      socket.write(said);
+    });
+    const server = serverOf(at);
+    const connection = await server.connection(server.deadline());
+    const calls = [get(server, 'a'), get(server, 'b'), get(server, 'c')];
+    const settled = await Promise.allSettled(calls);
+    await until(() => !connection.isOpen);
+    if (said.startsWith('EN')) expect(settled.every(({ status }) => status === 'fulfilled')).toBe(true);
+    else
+      for (const one of settled)
+        expect(one).toMatchObject({ status: 'rejected', reason: expect.any(BackendUnavailableError) });
+  });
+
+  it('a batch answered with an error fails as a whole', async () => {
+    const at = await fake(
+      (_words, socket) => void socket.write('SERVER_ERROR out of memory writing get response\r\nMN\r\n'),
+    );
+    const server = serverOf(at);
+    const connection = await server.connection(server.deadline());
+    await expect(connection.getMany(['a', 'b'], 'v', server.deadline())).rejects.toThrow(/out of memory/);
+    expect(connection.isOpen).toBe(false);
+  });
+
+  it('what is no memcached is told so', async () => {
+    const at = await fake(() => {}, 'HTTP/1.1 400 Bad Request\r\n');
+    await expect(get(serverOf(at), 'k')).rejects.toThrow(/is it memcached/);
+  });
+
+  it('one that takes connections and says nothing ends calls at the deadline', async () => {
+    const at = await fake(() => {}, '');
+    await expect(get(serverOf(at, { timeout: 100 }), 'k')).rejects.toThrow(BackendTimeoutError);
+  });
+});
+
+describe('several servers', () => {
+  it('keys of a dead or frozen one fail, the others are untouched, and it is used again at its return', async () => {
+    const three = [await start(), await start(), await start()];
+    const client = clientOf(three, { timeout: 300 });
+    const keys = Array.from({ length: 60 }, (_, at) => `k${at}`);
+    const ask = (key: string) => get(client.serverOf(key), key);
+    await Promise.all(keys.map((key) => set(client.serverOf(key), key, key)));
+    const lame = three[0];
+    const own = keys.filter((key) => client.serverOf(key).place === lame?.url);
+    expect(own.length).toBeGreaterThan(0);
+    lame?.freeze();
+    const answers = await Promise.allSettled(keys.map(ask));
+    for (const [at, answer] of answers.entries()) {
+      if (own.includes(keys[at] ?? '')) expect(answer.status).toBe('rejected');
+      else expect(answer).toMatchObject({ status: 'fulfilled', value: { value: Buffer.from(keys[at] ?? '') } });
+    }
+    lame?.thaw();
+    await until(() =>
+      ask(own[0] ?? '').then(
+        ({ code }) => code === 'VA',
+        () => false,
+      ),
+    );
+  });
+});
+
+describe('close', () => {
+  it('settles what is under way, what waits for a connection, and what comes later', async () => {
+    const at = await fake(() => {});
+    const client = clientOf([at]);
+    const server = client.serverOf('k');
+    await server.connection(server.deadline());
+    const silent = clientOf([await fake(() => {}, '')]);
+    const under = Promise.allSettled([get(server, 'k'), get(silent.serverOf('k'), 'k')]);
+    const why = new RegionClosedError('This backend is closed.');
+    client.close(why);
+    silent.close(why);
+    expect(await under).toEqual([
+      { status: 'rejected', reason: why },
+      { status: 'rejected', reason: why },
+    ]);
+    await expect(get(server, 'k')).rejects.toBe(why);
+  });
+});
+
+describe('the process', () => {
+  const run = promisify(execFile);
+  const built = new URL('../../../../dist/backends/memcached/meta/client.js', import.meta.url).href;
+  const program = (at: MetaAddress, then: string, tls: boolean) => `
+    import { MetaClient } from ${JSON.stringify(built)};
+    const tls = ${tls ? '{ rejectUnauthorized: false }' : 'undefined'};
+    const client = new MetaClient({ addresses: [${JSON.stringify(at)}], timeout: 1000, largest: 1e6, tls });
+    const server = client.serverOf('k');
+    const get = async () => {
+      const deadline = server.deadline();
+      return (await server.connection(deadline)).send('mg', 'k', 'v', deadline);
+    };
+    ${then}`;
+  const said = async (at: MetaAddress, then: string, tls = false) =>
+    (
+      await run(process.execPath, ['--input-type=module', '-e', program(at, then, tls)], { timeout: 20_000 })
+    ).stdout.trim();
+
+  it('is not kept alive by a connection that nobody uses, and is by a call', async () => {
+    const { host, port } = await start();
+    expect(await said({ host, port }, `get().then(({ code }) => console.log(code));`)).toBe('EN');
+  });
+
+  it('nor by one with TLS', async () => {
+    const { host, port } = await start({ tls: true });
+    expect(await said({ host, port }, `get().then(({ code }) => console.log(code));`, true)).toBe('EN');
+  });
+
+  it('nor by a server that is down', async () => {
+    const { host, port, stop } = await startMemcached();
+    await stop();
+    expect(await said({ host, port }, `get().catch(({ name }) => console.log(name));`)).toBe('BackendUnavailableError');
+  });
+
+  it('is kept alive by a call until its deadline', async () => {
+    const { host, port } = await fake(() => {});
+    expect(await said({ host, port }, `get().catch(({ name }) => console.log(name));`)).toBe('BackendTimeoutError');
+  });
+});

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { Ring } from '../../../../src/backends/memcached/meta/ring.js';
+
+const ringOf = (...names: string[]) => new Ring(new Map(names.map((name) => [name, name])));
+const keys = Array.from({ length: 3000 }, (_, at) => `key:${at}`);
+
+describe('the ring', () => {
+  it('gives each of three servers its share', () => {
+    const ring = ringOf('one:11212', 'two:11212', 'three:11212');
+    const shares = new Map<string, number>();
+    for (const key of keys) shares.set(ring.serverOf(key), (shares.get(ring.serverOf(key)) ?? 0) + 1);
+    expect([...shares.values()].every((share) => share > 600)).toBe(true);
+    expect(shares.size).toBe(3);
+  });
+
+  it('a fourth server takes its keys from the others and moves none between them', () => {
+    const before = ringOf('a', 'b', 'c');
+    const after = ringOf('a', 'b', 'c', 'd');
+    const moved = keys.filter((key) => before.serverOf(key) !== after.serverOf(key));
+    expect(moved.every((key) => after.serverOf(key) === 'd')).toBe(true);
+    expect(moved.length).toBeGreaterThan(300);
+    expect(moved.length).toBeLessThan(1300);
+  });
+
+  it('does not depend on the order of the servers', () => {
+    const one = ringOf('a', 'b', 'c');
+    const other = ringOf('c', 'a', 'b');
+    expect(keys.every((key) => one.serverOf(key) === other.serverOf(key))).toBe(true);
+  });
+
+  it('one server has all keys', () => {
+    expect(ringOf('a').serverOf('k')).toBe('a');
+  });
+});
