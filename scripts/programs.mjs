@@ -29,7 +29,7 @@ const SERVERS = neededOf([
 ]);
 
 /** Debian's, whichever other Python comes first in the PATH. */
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
 
 /** Modules that test/interop/ shares a store with. */
 const MODULES = neededOf([
