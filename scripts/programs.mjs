@@ -25,7 +25,7 @@ const PROGRAMS = [
 ];
 
 /** Debian's, whichever other Python comes first in the PATH. */
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
 
 /**
  * Modules that test/interop/ shares a store with.

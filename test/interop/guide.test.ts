@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { PYTHON } from '../../scripts/programs.mjs';
 import { ROOT, readPage } from '../docs/page.js';
 import { runPage } from '../docs/run.js';
 import { type RunningRedis, startRedis } from '../services/redis.js';
-import { PYTHON } from './support/participant.js';
 
 const PAGE = 'docs/guide/sharing-with-python.md';
 

@@ -7,6 +7,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { PYTHON } from '../../../scripts/programs.mjs';
 import { builtPath } from '../../support/built.js';
 
 export interface SideOptions {
@@ -198,8 +199,6 @@ export async function killAll(): Promise<void> {
   await Promise.all([...running].map((participant) => participant.kill()));
 }
 
-/** Debian's, which has dogpile.cache; another Python that comes first in the PATH has not. */
-export const PYTHON = '/usr/bin/python3';
 const program = (name: string) => join(import.meta.dirname, name);
 
 export function startPython({ serializer = 'json', module = 'app', ...options }: PythonOptions): Promise<Participant> {
