@@ -4,6 +4,7 @@
  */
 import type { CacheBackend, Storable, StoreMultiOptions, StoresOf } from '../api.js';
 import { ValidationError } from '../errors.js';
+import { shown } from '../shown.js';
 import { checkCount, checkFunction, checkMembers, checkObject, refuseUnknown } from '../validation.js';
 import { Sieve } from './sieve.js';
 
@@ -118,7 +119,7 @@ function byteSize(stored: Storable): number {
   throw new ValidationError('maxSize needs sizeOf where values are stored.');
 }
 
-function checkedSize(size: number): number {
-  if (size >= 0) return size;
-  throw new ValidationError(`sizeOf must give a number from 0 on, not ${String(size)}.`);
+function checkedSize(size: unknown): number {
+  if (typeof size === 'number' && size >= 0) return size;
+  throw new ValidationError(`sizeOf must give a number from 0 on, not ${shown(size)}.`);
 }

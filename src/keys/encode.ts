@@ -134,6 +134,7 @@ class Encoder {
     if (types.isTypedArray(value) && isOf(value, Buffer.isBuffer(value) ? 4 : 3)) return bytesOrNumbers(value);
     const isBare = types.isDate(value) || types.isMap(value) || types.isSet(value);
     if (isBare && isOf(value, 2)) {
+      refuseSymbols(value);
       refuseExtras(value, Object.keys(value));
       if (types.isDate(value)) return `Date(${instant(value)})`;
       return types.isMap(value) ? this.#map(value) : this.#set(value as ReadonlySet<unknown>);
@@ -143,6 +144,7 @@ class Encoder {
   }
 
   #array(value: readonly unknown[]): string {
+    refuseSymbols(value);
     const names = Object.keys(value);
     const parts: string[] = [];
     let next = 0;
@@ -174,10 +176,7 @@ class Encoder {
   }
 
   #plain(value: object): string {
-    const symbol = Object.getOwnPropertySymbols(value).find((name) =>
-      Object.prototype.propertyIsEnumerable.call(value, name),
-    );
-    if (symbol !== undefined) throw new Refused(`it has the property ${String(symbol)}, named by a symbol`);
+    refuseSymbols(value);
     const parts = Object.keys(value)
       .sort()
       .map((name) => `${nameOf(name)}:${this.#read(stepTo(name), () => Reflect.get(value, name))}`);
@@ -241,6 +240,13 @@ function refuseExtras(value: object, [name]: readonly string[]): void {
   throw new Refused(
     `it is ${Array.isArray(value) ? 'an array' : 'a built-in object'} with a property of its own, ${JSON.stringify(name)}`,
   );
+}
+
+function refuseSymbols(value: object): void {
+  for (const name of Object.getOwnPropertySymbols(value)) {
+    if (Object.prototype.propertyIsEnumerable.call(value, name))
+      throw new Refused(`it has the property ${String(name)}, named by a symbol`);
+  }
 }
 
 function refusedKind(value: object): string {

@@ -38,15 +38,18 @@ export async function openShared(options: OpenOptions): Promise<Opened> {
   const { path } = options;
   const locks = await importRangeLocks();
   const openLmdb = await importLmdb();
-  while (closing.has(path)) await closing.get(path);
+  // How the closing ended is for whoever closed it.
+  while (closing.has(path)) await closing.get(path)?.catch(() => {});
   const known = shared.get(path) ?? { opening: naming(path, () => open(options, openLmdb, locks)), users: 0 };
   shared.set(path, known);
   known.users++;
   const leave = async () => {
     if (--known.users > 0) return;
     shared.delete(path);
-    const environment = await known.opening.catch(() => undefined);
-    const closed = Promise.resolve(environment?.close());
+    const closed = known.opening.then(
+      (environment) => environment.close(),
+      () => {},
+    );
     closing.set(path, closed);
     await closed.finally(() => closing.delete(path));
   };
@@ -75,10 +78,11 @@ function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile)
   const { path, mode, maxReaders } = options;
   const isSynced = options.sync || !lockFile.canTellCrashes;
   lockFile.discardAfterCrash(path);
-  const file = inspect(path);
-  if (file.kind === 'begun') truncateSync(path, 0);
+  // Whoever has it open can read it, and may be making it larger.
+  const file = lockFile.isUsed() ? undefined : inspect(path);
+  if (file?.kind === 'begun') truncateSync(path, 0);
   // The map may then be read to its end; should it have been damaged, it gets its size back.
-  if (file.kind === 'short') truncateSync(path, file.wanted);
+  if (file?.kind === 'short') truncateSync(path, file.wanted);
   lockFile.enter({ isSynced });
   const db = openLmdb({
     path,
@@ -91,11 +95,11 @@ function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile)
   });
   const environment = new Environment(db, path, { sync: isSynced, lockFile });
   try {
-    if (file.kind === 'short') readThrough(db);
+    if (file?.kind === 'short') readThrough(db);
     environment.transaction(() => claim(db));
     environment.transaction(() => sweepLeases(db));
   } catch (error) {
-    if (file.kind === 'short') truncateSync(path, file.size);
+    if (file?.kind === 'short') truncateSync(path, file.size);
     void db.close();
     throw error;
   }

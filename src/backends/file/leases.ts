@@ -2,15 +2,7 @@
  * Leases of one backend object (protocol, "LMDB file"): the range first, then the record in one transaction; committed or released, the
  * record goes first and the range after it. Decides who may create; what a write does besides is the file's verbs'.
  */
-import type {
-  AcquireOptions,
-  Awaitable,
-  BackendHost,
-  CacheMutex,
-  Lease,
-  LossReason,
-  RecordsRequest,
-} from '../../api.js';
+import type { AcquireOptions, Awaitable, BackendHost, Lease, LossReason, RecordsRequest } from '../../api.js';
 import { RegionClosedError } from '../../errors.js';
 import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
 import type { Entries } from './entries.js';
@@ -76,17 +68,6 @@ export class Leases {
     this.#parts = parts;
   }
 
-  get size(): number {
-    return this.#held.size;
-  }
-
-  mutex(key: string): CacheMutex {
-    return {
-      locked: () => this.isLocked(key),
-      acquire: (options) => this.acquire(key, options),
-    };
-  }
-
   /** Takes nothing, not even for a moment: a range may be asked for only by who would create. */
   isLocked(key: string): boolean {
     const { environment, generations } = this.#parts;
@@ -104,7 +85,7 @@ export class Leases {
     const { clock, random } = host();
     // Nothing else may be left that keeps the process alive: no socket tells when the other is done.
     const stay = setInterval(() => {}, STAY);
-    return waitUntil(() => this.tryAcquire([key], records).get(key), {
+    return waitUntil(() => environment.naming(() => this.tryAcquire([key], records).get(key)), {
       wait,
       signal,
       clock,
@@ -218,8 +199,7 @@ export class Leases {
     if (records) generations.seedAll(records);
     const region = records?.found?.region;
     const generation = records && region ? { region: records.region, rid: region.rid, seq: region.seq } : undefined;
-    const won: { readonly candidate: Candidate; readonly token: string; readonly stored: Uint8Array | undefined }[] =
-      [];
+    const won: Taken[] = [];
     for (const candidate of candidates) {
       if (!this.#mayTake(candidate)) continue;
       const token = newToken();
@@ -286,6 +266,8 @@ export class Leases {
   }
 
   #release(held: Held): void {
+    // Closed: what was held here has been given back, and the file may be closed too.
+    if (this.#isClosed) return;
     try {
       this.#parts.environment.transaction(() => void this.take(held.key, held.lease));
     } finally {

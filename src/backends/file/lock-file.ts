@@ -9,7 +9,7 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
+  readSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -44,12 +44,10 @@ export function openLockFile(path: string, mode: number): number {
 }
 
 export class LockFile {
-  readonly #path: string;
   readonly #fd: number;
   readonly #locks: RangeLocks | undefined;
 
   constructor({ path, mode, locks }: LockFileOptions) {
-    this.#path = path;
     this.#locks = locks;
     this.#fd = openLockFile(path, mode);
     const { size } = fstatSync(this.#fd);
@@ -83,10 +81,17 @@ export class LockFile {
   discardAfterCrash(path: string): void {
     const mark = this.#mark();
     if (!mark || mark.isClean || mark.boot === bootId() || !this.canTellCrashes) return;
-    if (!this.#locks?.tryLock(this.#fd, USING, 1)) throw new Error('another machine is using it');
-    this.#locks.unlock(this.#fd, USING, 1);
+    if (this.isUsed()) throw new Error('another machine is using it');
     rmSync(path, { force: true });
     rmSync(`${path}-lock`, { force: true });
+  }
+
+  /** By others than this, as far as there are locks. */
+  isUsed(): boolean {
+    if (!this.#locks) return false;
+    if (!this.#locks.tryLock(this.#fd, USING, 1)) return true;
+    this.#locks.unlock(this.#fd, USING, 1);
+    return false;
   }
 
   /** Before anything is written. */
@@ -102,10 +107,15 @@ export class LockFile {
     if (!this.#locks) return;
     this.#locks.unlock(this.#fd, USING, 1);
     if (!this.#locks.tryLock(this.#fd, USING, 1)) return;
-    const mark = this.#mark();
-    if (!mark || mark.isClean) return;
-    flush();
-    this.#write({ ...mark, isClean: true });
+    try {
+      const mark = this.#mark();
+      if (!mark || mark.isClean) return;
+      flush();
+      this.#write({ ...mark, isClean: true });
+    } finally {
+      // Who opens it next must be able to say that it uses it.
+      this.#locks.unlock(this.#fd, USING, 1);
+    }
   }
 
   close(): void {
@@ -114,7 +124,8 @@ export class LockFile {
 
   /** `undefined`: there is none, or it is none of ours. */
   #mark(): Mark | undefined {
-    const [name, boot, state] = readFileSync(this.#path, 'latin1').split(' ');
+    const text = Buffer.alloc(LONGEST_MARK);
+    const [name, boot, state] = text.toString('latin1', 0, readSync(this.#fd, text, 0, text.length, 0)).split(' ');
     return name === NAME && boot !== undefined ? { boot, isClean: state?.trim() === 'clean' } : undefined;
   }
 
@@ -127,3 +138,4 @@ export class LockFile {
 }
 
 const NAME = 'dogpile-cache-leases-1';
+const LONGEST_MARK = 256;
