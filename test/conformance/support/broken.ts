@@ -789,6 +789,34 @@ export const flaws: readonly Flaw[] = [
     },
   ),
   stores(
+    'a set does not compare tags',
+    'generations: a set is refused when one of its tags was invalidated since, and told what the region’s record is now',
+    class extends FencedStore {
+      protected override isBehind(...[keys, fence, record]: Parameters<FencedStore['isBehind']>) {
+        return super.isBehind(keys, { ...fence, tags: new Map() }, record);
+      }
+    },
+  ),
+  stores(
+    'a soft invalidation of tags is a hard one',
+    'region: a soft invalidation of tags leaves what bears them to be served while one creates',
+    class extends FencedStore {
+      protected override invalidate(region: string, tags: readonly string[] | undefined, hard: boolean) {
+        super.invalidate(region, tags, hard || tags !== undefined);
+      }
+    },
+  ),
+  stores(
+    'a record that is lost takes its place again as it was',
+    'forget: no entry comes back when records are lost, also when they have been made anew',
+    class extends FencedStore {
+      protected override tagOf(region: string, tag: string) {
+        const rid = this.records.get(region)?.rid;
+        return super.tagOf(region, tag) ?? (rid === undefined ? undefined : { rid, hard: 0, soft: 0 });
+      }
+    },
+  ),
+  stores(
     'a refused set is not told why',
     'generations: a set and a setMulti of who knows no record yet are refused, and told',
     class extends FencedStore {
