@@ -6,8 +6,8 @@ import type {
   AcquireOptions,
   Awaitable,
   BackendHost,
-  CacheMutex,
   Lease,
+  LockState,
   LossReason,
   RecordsRequest,
 } from '../../api.js';
@@ -17,7 +17,7 @@ import type { Entries } from './entries.js';
 import type { Environment } from './environment.js';
 import type { Generations } from './generations.js';
 import { NAMESPACE, nameOf } from './keys.js';
-import { decodeLease, encodeLease, isCutOff, isVoid, type LeaseRecord, newRecord } from './lease-records.js';
+import { decodeLease, encodeLease, isCutOff, isVoid, type LeaseRecord, newRecord, timeLeft } from './lease-records.js';
 import type { Range, Ranges } from './ranges.js';
 
 export interface LeaseSettings {
@@ -80,19 +80,13 @@ export class Leases {
     return this.#held.size;
   }
 
-  mutex(key: string): CacheMutex {
-    return {
-      locked: () => this.isLocked(key),
-      acquire: (options) => this.acquire(key, options),
-    };
-  }
-
   /** Takes nothing, not even for a moment: a range may be asked for only by who would create. */
-  isLocked(key: string): boolean {
+  stateOf(key: string): LockState {
     const { environment, generations } = this.#parts;
     environment.look();
     const record = this.#read(nameOf(NAMESPACE.lease, key));
-    return record !== undefined && !isVoid(record, (region) => generations.region(region));
+    if (!record || isVoid(record, (region) => generations.region(region))) return { held: false };
+    return { held: true, expiresIn: timeLeft(record) };
   }
 
   acquire(key: string, { wait = true, signal, records }: AcquireOptions = {}): Awaitable<Lease | undefined> {

@@ -311,6 +311,15 @@ export const flaws: readonly Flaw[] = [
       }
     },
   ),
+  backends(
+    'inspect finds nobody',
+    'mutex: inspect says the same as locked, how long the lease has left, and takes nothing',
+    class extends FencedBackend {
+      override mutex(key: string) {
+        return { ...super.mutex(key), inspect: () => ({ held: false }) };
+      }
+    },
+  ),
   stores(
     'release does nothing',
     'mutex: acquired, it is locked, for every handle of the key; released, it is free again',
