@@ -21,6 +21,7 @@ import type {
   StoresOf,
 } from './api.js';
 import { CantDeserializeError, ValidationError } from './errors.js';
+import { lockState } from './lock/lock-state.js';
 import { andThen, isPromiseLike } from './promises.js';
 
 /**
@@ -144,7 +145,7 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     if (!inner || !this.#changesReads()) return inner;
     return {
       locked: () => inner.locked(),
-      inspect: () => inner.inspect?.() ?? andThen(inner.locked(), (held) => ({ held })),
+      inspect: () => lockState(inner),
       acquire: (options?: AcquireOptions) =>
         andThen(
           inner.acquire(options),

@@ -17,6 +17,7 @@ import type {
 } from '../api.js';
 import { systemClock } from '../clock.js';
 import { RegionClosedError, ValueTooLargeError } from '../errors.js';
+import { lockState } from '../lock/lock-state.js';
 import { andThen } from '../promises.js';
 import { NAMESPACE, nameOf } from './file/keys.js';
 import { type FileStore, openStore } from './file/store.js';
@@ -124,7 +125,8 @@ class FileBackend implements CacheBackend<Uint8Array> {
     if (!distributedLock) return undefined;
     if (mutex) return this.#fencing(key, mutex(key));
     return {
-      locked: () => this.#use(({ leases }) => leases?.isLocked(key) ?? false),
+      locked: () => this.#use(({ leases }) => leases?.stateOf(key).held ?? false),
+      inspect: () => this.#use(({ leases }) => leases?.stateOf(key) ?? { held: false }),
       acquire: (options) => this.#use(({ leases }) => leases?.acquire(key, options)),
     };
   }
@@ -133,6 +135,7 @@ class FileBackend implements CacheBackend<Uint8Array> {
   #fencing(key: string, mutex: CacheMutex): CacheMutex {
     return {
       locked: () => mutex.locked(),
+      inspect: () => lockState(mutex),
       acquire: async ({ records, ...how } = {}) => {
         const outer = await mutex.acquire(how);
         if (!outer) return undefined;

@@ -20,6 +20,11 @@ export function newRecord(fields: Pick<LeaseRecord, 'token' | 'ranged' | 'genera
   return { ...fields, since, deadline: since + timeout, boot: bootId() };
 }
 
+/** Until it lapses, if nobody renews it: milliseconds. */
+export function timeLeft({ deadline }: LeaseRecord): number {
+  return deadline - uptime();
+}
+
 export function encodeLease(record: LeaseRecord): Buffer {
   return Buffer.from(JSON.stringify(record));
 }

@@ -2,14 +2,22 @@
  * Leases of one backend object (protocol, "LMDB file"): the range first, then the record in one transaction; committed or released, the
  * record goes first and the range after it. Decides who may create; what a write does besides is the file's verbs'.
  */
-import type { AcquireOptions, Awaitable, BackendHost, Lease, LossReason, RecordsRequest } from '../../api.js';
+import type {
+  AcquireOptions,
+  Awaitable,
+  BackendHost,
+  Lease,
+  LockState,
+  LossReason,
+  RecordsRequest,
+} from '../../api.js';
 import { RegionClosedError } from '../../errors.js';
 import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
 import type { Entries } from './entries.js';
 import type { Environment } from './environment.js';
 import type { Generations } from './generations.js';
 import { NAMESPACE, nameOf } from './keys.js';
-import { decodeLease, encodeLease, isCutOff, isVoid, type LeaseRecord, newRecord } from './lease-records.js';
+import { decodeLease, encodeLease, isCutOff, isVoid, type LeaseRecord, newRecord, timeLeft } from './lease-records.js';
 import type { Range, Ranges } from './ranges.js';
 
 export interface LeaseSettings {
@@ -69,11 +77,12 @@ export class Leases {
   }
 
   /** Takes nothing, not even for a moment: a range may be asked for only by who would create. */
-  isLocked(key: string): boolean {
+  stateOf(key: string): LockState {
     const { environment, generations } = this.#parts;
     environment.look();
     const record = this.#read(nameOf(NAMESPACE.lease, key));
-    return record !== undefined && !isVoid(record, (region) => generations.region(region));
+    if (!record || isVoid(record, (region) => generations.region(region))) return { held: false };
+    return { held: true, expiresIn: timeLeft(record) };
   }
 
   acquire(key: string, { wait = true, signal, records }: AcquireOptions = {}): Awaitable<Lease | undefined> {

@@ -175,7 +175,7 @@ export class FencedStore {
   protected write(entries: ReadonlyMap<string, WriteEntry>, fence: Fence | undefined): StoreReply {
     const isSaid = [...entries.values()].every(({ token }) => token === undefined);
     const record = fence && (isSaid ? this.seeded(fence.region) : this.records.get(fence.region));
-    if (isSaid && fence && (fence.rid !== record?.rid || fence.seq < Math.max(record.hard, record.soft))) {
+    if (isSaid && fence && record && this.isBehind(entries.keys(), fence, record)) {
       return { refused: new Set(entries.keys()), moved: record };
     }
     const refused = new Set<string>();
@@ -191,6 +191,17 @@ export class FencedStore {
   /** Of a write that the user said: always. */
   protected isHolder(key: string, token: string | undefined): boolean {
     return token === undefined || this.lockOf(key)?.token === token;
+  }
+
+  /** Of a write that the user said: whether it was stamped before an invalidation, of whatever kind. */
+  protected isBehind(keys: Iterable<string>, { region, rid, seq, tags }: Fence, record: RegionRecord): boolean {
+    if (rid !== record.rid || seq < Math.max(record.hard, record.soft)) return true;
+    return [...keys]
+      .flatMap((key) => tags.get(key) ?? [])
+      .some((tag) => {
+        const known = this.tagOf(region, tag);
+        return seq < (known ? Math.max(known.hard, known.soft) : record.tagged);
+      });
   }
 
   /** Whether an invalidation since has cut it off. Seeds the records of its tags. */

@@ -197,6 +197,8 @@ const except = {
   'generations: a commit is refused after a hard invalidation, and another may take over': apart,
   'generations: a commit is refused after a hard invalidation, also when nobody has taken over': apart,
   'generations: a set is refused when the region was invalidated since, and told what it is now': apart,
+  'generations: a set is refused when one of its tags was invalidated since, and told what the region’s record is now':
+    apart,
   'generations: a set and a setMulti of who knows no record yet are refused, and told': apart,
   'second: with generations, an invalidation by one region is final for the other': bound,
   'region: a failure reaches all who wait, once and untouched, and frees the key':
