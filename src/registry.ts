@@ -10,6 +10,13 @@ import type { FileArguments } from './backends/file-arguments.js';
 import { checkFileArguments } from './backends/file-arguments.js';
 import { LazyBackend } from './backends/lazy.js';
 import {
+  checkMemcachedArguments,
+  type MemcacheClientArguments,
+  type MemcachedArguments,
+  type MemjsArguments,
+  type NodeMemcachedArguments,
+} from './backends/memcached-arguments.js';
+import {
   checkMemoryArguments,
   type MemoryArguments,
   memoryBackend,
@@ -57,6 +64,14 @@ export interface BackendArguments {
   valkey_sentinel: ValkeySentinelArguments;
   'dogpile.cache.valkey_cluster': ValkeyClusterArguments;
   valkey_cluster: ValkeyClusterArguments;
+  'dogpile.cache.memcached': MemcachedArguments;
+  memcached: MemcachedArguments;
+  'dogpile.cache.node_memcached': NodeMemcachedArguments;
+  node_memcached: NodeMemcachedArguments;
+  'dogpile.cache.memjs': MemjsArguments;
+  memjs: MemjsArguments;
+  'dogpile.cache.memcache_client': MemcacheClientArguments;
+  memcache_client: MemcacheClientArguments;
 }
 /** A known name (completed by editors) or any other. */
 export type BackendName = keyof BackendArguments | (string & {});
@@ -92,6 +107,26 @@ const redis =
     return new LazyBackend(async () => (await import('./backends/redis/open.js')).openBackend(settings));
   };
 
+const memcached: Open = (args) => {
+  const settings = checkMemcachedArguments('memcached', args);
+  return new LazyBackend(async () => (await import('./backends/memcached/meta-backend.js')).openMetaBackend(settings));
+};
+
+/** As those of Redis. */
+const openMemcachedClients = () => import('./backends/memcached/open-clients.js');
+const nodeMemcached: Open = (args) => {
+  const settings = checkMemcachedArguments('node_memcached', args);
+  return new LazyBackend(async () => (await openMemcachedClients()).openNodeMemcachedBackend(settings));
+};
+const memjs: Open = (args) => {
+  const settings = checkMemcachedArguments('memjs', args);
+  return new LazyBackend(async () => (await openMemcachedClients()).openMemjsBackend(settings));
+};
+const memcacheClient: Open = (args) => {
+  const settings = checkMemcachedArguments('memcache_client', args);
+  return new LazyBackend(async () => (await openMemcachedClients()).openMemcacheClientBackend(settings));
+};
+
 /** The first name is the full one, as in Python. */
 const BUILT_IN: ReadonlyMap<string, Open> = new Map<string, Open>([
   ['dogpile.cache.memory', memory],
@@ -115,6 +150,14 @@ const BUILT_IN: ReadonlyMap<string, Open> = new Map<string, Open>([
   ['valkey_sentinel', redis('valkey_sentinel')],
   ['dogpile.cache.valkey_cluster', redis('valkey_cluster')],
   ['valkey_cluster', redis('valkey_cluster')],
+  ['dogpile.cache.memcached', memcached],
+  ['memcached', memcached],
+  ['dogpile.cache.node_memcached', nodeMemcached],
+  ['node_memcached', nodeMemcached],
+  ['dogpile.cache.memjs', memjs],
+  ['memjs', memjs],
+  ['dogpile.cache.memcache_client', memcacheClient],
+  ['memcache_client', memcacheClient],
 ]);
 
 type Load = () => Promise<{ default: BackendFactory }>;

@@ -16,7 +16,7 @@ import type {
 import { systemClock } from '../../clock.js';
 import { RegionClosedError } from '../../errors.js';
 import { KeptLease } from '../../lock/lease.js';
-import type { MemcachedServer, MemcachedSettings } from '../memcached-arguments.js';
+import type { MemcachedSettings } from '../memcached-arguments.js';
 import { secondsOf } from './expiry.js';
 import { checkKey, memcachedKeyMangler } from './keys.js';
 import { isStub } from './marks.js';
@@ -28,11 +28,6 @@ import { MetaLeases } from './meta-leases.js';
 import { readMany } from './meta-reads.js';
 import { MetaRecords } from './meta-records.js';
 
-/** With servers: there is no client to hand in. */
-export type MetaSettings = MemcachedSettings & {
-  readonly target: { readonly at: 'servers'; readonly servers: readonly MemcachedServer[] };
-};
-
 /** More than any server takes by default (`-I`), and a bound of what a broken one can make us hold. */
 const LARGEST_READ = 128 * 1024 * 1024;
 
@@ -42,7 +37,7 @@ const SHARE_OF_DEADLINE = 0.9;
 /** Until a region attaches. */
 const NO_HOST: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };
 
-export function metaBackend(settings: MetaSettings): CacheBackend<Uint8Array> {
+export function openMetaBackend(settings: MemcachedSettings): CacheBackend<Uint8Array> {
   return new MetaBackend(settings);
 }
 
@@ -51,7 +46,7 @@ class MetaBackend implements CacheBackend<Uint8Array> {
   readonly remote = true;
   readonly keyMangler = memcachedKeyMangler;
   readonly generations: GenerationStore;
-  readonly #settings: MetaSettings;
+  readonly #settings: MemcachedSettings;
   readonly #isLockedByKey: boolean;
   readonly #timeout: number;
   readonly #client: MetaClient;
@@ -59,12 +54,14 @@ class MetaBackend implements CacheBackend<Uint8Array> {
   readonly #leases: MetaLeases;
   #host = NO_HOST;
 
-  constructor(settings: MetaSettings) {
+  constructor(settings: MemcachedSettings) {
     this.#settings = settings;
     this.#isLockedByKey = settings.distributedLock && settings.lease === 'key';
     this.#timeout = settings.timeout * SHARE_OF_DEADLINE;
     const { target, tls } = settings;
-    const client = new MetaClient({ addresses: target.servers, timeout: this.#timeout, largest: LARGEST_READ, tls });
+    // No client of this name can be handed in.
+    const addresses = target.at === 'servers' ? target.servers : [];
+    const client = new MetaClient({ addresses, timeout: this.#timeout, largest: LARGEST_READ, tls });
     const host = () => this.#host;
     const deadline = () => this.#deadline();
     this.#client = client;

@@ -13,6 +13,8 @@ import { lockNameOf } from './keys.js';
 export interface TokenLocksOptions {
   readonly client: Pick<MemcachedClient, 'add' | 'find' | 'extend' | 'remove'>;
   readonly host: () => BackendHost;
+  /** Throws for keys that can't be sent. */
+  readonly check: (key: string) => void;
   /** Milliseconds. */
   readonly lockTimeout: number;
   readonly lockMaxHold: number;
@@ -43,7 +45,10 @@ export class TokenLocks {
   mutex(key: string): CacheMutex {
     return {
       acquire: (options) => this.#acquire(key, options),
-      locked: async () => (await this.#options.client.find(lockNameOf(key))) !== undefined,
+      locked: async () => {
+        this.#options.check(key);
+        return (await this.#options.client.find(lockNameOf(key))) !== undefined;
+      },
     };
   }
 
@@ -79,7 +84,8 @@ export class TokenLocks {
   }
 
   async #acquire(key: string, { wait = true, signal }: AcquireOptions = {}): Promise<KeptLease | undefined> {
-    const { lockSleep, host } = this.#options;
+    const { lockSleep, host, check } = this.#options;
+    check(key);
     const { clock, random } = host();
     // One for all tries: a request that was answered too late has won all the same, and is recognised.
     const token = newToken();

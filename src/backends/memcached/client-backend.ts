@@ -1,0 +1,193 @@
+/**
+ * A memcached behind a client package as a backend: what each verb is in the calls of a client, and how a commit is fenced by the
+ * token lock. Decides nothing about freshness; what a package can and can't do is its adapter's.
+ */
+import type {
+  BackendHost,
+  CacheBackend,
+  CacheMutex,
+  KeyMangler,
+  Lease,
+  StoreMultiOptions,
+  StoreOptions,
+} from '../../api.js';
+import { systemClock } from '../../clock.js';
+import { ValueTooLargeError } from '../../errors.js';
+import type { MemcachedSettings } from '../memcached-arguments.js';
+import type { MemcachedClient } from './client.js';
+import { secondsOf } from './expiry.js';
+import { checkKey } from './keys.js';
+import { TokenLocks } from './token-lock.js';
+
+/** Until a region attaches. */
+const NO_HOST: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };
+
+export interface ClientBackendOptions {
+  readonly settings: Omit<MemcachedSettings, 'target'>;
+  /** The keys that the package carries, and what makes such keys of others. */
+  readonly isCarried: (key: string) => boolean;
+  readonly keyMangler: KeyMangler;
+  readonly open: (host: () => BackendHost) => MemcachedClient;
+}
+
+export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
+  readonly stores = 'bytes';
+  readonly remote = true;
+  readonly keyMangler: KeyMangler;
+  readonly #isCarried: (key: string) => boolean;
+  readonly #expirationTime: number | undefined;
+  readonly #client: MemcachedClient;
+  /** None: creations are elected per process. */
+  readonly #locks: TokenLocks | undefined;
+  #host = NO_HOST;
+
+  constructor({ settings, isCarried, keyMangler, open }: ClientBackendOptions) {
+    const host = () => this.#host;
+    this.keyMangler = keyMangler;
+    this.#isCarried = isCarried;
+    this.#expirationTime = settings.expirationTime;
+    this.#client = open(host);
+    const { lockTimeout, lockMaxHold, lockSleep } = settings;
+    const check = (key: string) => void this.#checked(key);
+    if (settings.distributedLock)
+      this.#locks = new TokenLocks({ client: this.#client, host, check, lockTimeout, lockMaxHold, lockSleep });
+  }
+
+  attach(host: BackendHost): void {
+    this.#host = host;
+  }
+
+  ready(): Promise<void> {
+    return this.#client.ping();
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return this.#client.get(this.#checked(key));
+  }
+
+  async getMulti(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    for (const key of keys) this.#checked(key);
+    return keys.length === 0 ? [] : this.#client.getMulti(keys);
+  }
+
+  async set(key: string, stored: Uint8Array, { ttl, lease }: StoreOptions = {}): Promise<boolean> {
+    this.#checked(key);
+    const seconds = secondsOf(this.#expirationTime ?? ttl);
+    if (lease) return this.#commit(key, stored, seconds, lease);
+    // Before the value is there: whoever creates finds his lease gone, or the value changed.
+    await this.#locks?.void(key);
+    await this.#fitting(key, () => this.#client.set(key, stored, seconds));
+    return true;
+  }
+
+  async setMulti(
+    entries: ReadonlyMap<string, Uint8Array>,
+    { ttl, leases }: StoreMultiOptions = {},
+  ): Promise<ReadonlySet<string>> {
+    for (const key of entries.keys()) this.#checked(key);
+    const answers = [...entries].map(async ([key, stored]) => {
+      const own = typeof ttl === 'number' ? ttl : ttl?.get(key);
+      return { key, isStored: await this.set(key, stored, { ttl: own, lease: leases?.get(key) }) };
+    });
+    const refused = (await allDone(answers)).filter(({ isStored }) => !isStored);
+    return new Set(refused.map(({ key }) => key));
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#checked(key);
+    // In this order: what is committed after the value has gone finds its lease gone, and is taken back.
+    await this.#locks?.void(key);
+    await this.#client.delete(key);
+  }
+
+  async deleteMulti(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.#checked(key);
+    await allDone([...new Set(keys)].map((key) => this.delete(key)));
+  }
+
+  mutex(key: string): CacheMutex | undefined {
+    return this.#locks?.mutex(key);
+  }
+
+  acquireMulti(keys: readonly string[]): Promise<ReadonlyMap<string, Lease>> | undefined {
+    return this.#locks && this.#acquireMulti(keys, this.#locks);
+  }
+
+  async #acquireMulti(keys: readonly string[], locks: TokenLocks): Promise<ReadonlyMap<string, Lease>> {
+    for (const key of keys) this.#checked(key);
+    const won = new Map<string, Lease>();
+    const tries = keys.map(async (key) => {
+      const lease = await locks.tryAcquire(key);
+      if (lease) won.set(key, lease);
+    });
+    try {
+      await allDone(tries);
+      return won;
+    } catch (error) {
+      // All or none: nobody would know of the leases that were won besides.
+      for (const lease of won.values())
+        Promise.resolve(lease.release()).catch((why: unknown) => this.#host.report('release', why));
+      throw error;
+    }
+  }
+
+  /**
+   * Compares the token, writes unless the entry has changed since the lease was won, and compares again as it lets go: what was
+   * deleted in between is taken back.
+   */
+  async #commit(key: string, stored: Uint8Array, seconds: number, lease: Lease): Promise<boolean> {
+    const locks = this.#locks;
+    const won = locks?.wonWith(lease);
+    if (!locks || !won) return false;
+    const { found } = won;
+    try {
+      if (!(await locks.held(key, lease.token))) return false;
+      const isWritten = await this.#fitting(key, () =>
+        found ? this.#client.swap(key, stored, seconds, found) : this.#client.add(key, stored, seconds),
+      );
+      return (await this.#conclude(locks, key, stored, lease.token)) && isWritten;
+    } catch (error) {
+      // Whatever the server makes of it yet.
+      this.#conclude(locks, key, stored, lease.token).catch(() => {});
+      throw error;
+    } finally {
+      // Whatever came of it, nothing is left to renew or release.
+      won.lease.settle();
+    }
+  }
+
+  /** `false`: the lease had been voided, and nothing is left of what was written under it. */
+  async #conclude(locks: TokenLocks, key: string, stored: Uint8Array, token: string): Promise<boolean> {
+    if (await locks.release(key, token)) return true;
+    const now = await this.#client.find(key);
+    if (now && Buffer.compare(now.bytes, stored) === 0) await this.#client.remove(key, now);
+    return false;
+  }
+
+  /** Of a value that is too large, nothing older is left either. */
+  async #fitting<T>(key: string, write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      if (error instanceof ValueTooLargeError) await this.#client.delete(key);
+      throw error;
+    }
+  }
+
+  #checked(key: string): string {
+    return checkKey(key, this.#isCarried);
+  }
+}
+
+/** All of them, also when one fails: its error is thrown once nothing is under way any more. */
+async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(calls);
+  return settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * One client of one server: opened on first use, held to a deadline at every call, and given up and opened anew once it is in doubt.
+ * Decides when a call has failed, not what that means: packages that hang, that don't come back, or that are out of step end here.
+ */
+import type { Clock } from '../../api.js';
+import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
+
+/** A client that is connected. */
+export interface Connection<Client> {
+  readonly client: Client;
+  /** Whether it keeps the process alive. */
+  hold(isHeld: boolean): void;
+  /** Ends it at once, whatever is under way. */
+  end(): void;
+}
+
+export interface LinkOptions<Client> {
+  /** For messages. */
+  readonly place: string;
+  /** Connects. `lost` says that the connection has ended: what was sent over it is not answered any more. */
+  readonly open: (lost: (why: unknown) => void) => Promise<Connection<Client>>;
+  /** A client that was handed in: it is neither given up nor ended, and only the call that fails fails. */
+  readonly isHandedIn?: boolean;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly clock: () => Clock;
+}
+
+type Fail = (error: unknown) => void;
+
+/** From one opening to the next. */
+interface Term<Client> {
+  readonly opening: Promise<Connection<Client>>;
+  connection: Connection<Client> | undefined;
+  /** The calls under way. Written by each of them, and emptied when it is given up. */
+  readonly waiting: Set<Fail>;
+}
+
+export class Link<Client> {
+  readonly #options: LinkOptions<Client>;
+  #term: Term<Client> | undefined;
+  #isClosed = false;
+
+  constructor(options: LinkOptions<Client>) {
+    this.#options = options;
+  }
+
+  /** Rejects with an error of ours: what `send` throws of that kind is the server's answer, anything else puts the client in doubt. */
+  call<T>(verb: string, send: (client: Client) => PromiseLike<T>): Promise<T> {
+    if (this.#isClosed) return Promise.reject(closed());
+    this.#term ??= this.#open();
+    const term = this.#term;
+    const { timeout, place } = this.#options;
+    const clock = this.#options.clock();
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clock.clearTimeout(timer);
+        term.waiting.delete(fail);
+        if (term.waiting.size === 0) term.connection?.hold(false);
+      };
+      const fail = (error: unknown) => {
+        leave();
+        reject(this.#typed(verb, error));
+      };
+      const timer = clock.setTimeout(() => {
+        const error = new BackendTimeoutError(`memcached (${place}) did not answer "${verb}" within ${timeout} ms.`);
+        fail(error);
+        this.#giveUp(term, error);
+      }, timeout);
+      term.waiting.add(fail);
+      if (term.waiting.size === 1) term.connection?.hold(true);
+      const { connection } = term;
+      const sent = connection
+        ? attempt(() => send(connection.client))
+        : term.opening.then(({ client }) => {
+            if (!term.waiting.has(fail)) throw new BackendTimeoutError('Too late to be sent.');
+            return send(client);
+          });
+      sent.then(
+        (value) => {
+          if (!term.waiting.has(fail)) return;
+          leave();
+          resolve(value);
+        },
+        (error: unknown) => {
+          if (!term.waiting.has(fail)) return;
+          fail(error);
+          if (!(error instanceof DogpileCacheError)) this.#giveUp(term, error);
+        },
+      );
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#term) this.#end(this.#term, closed());
+  }
+
+  #open(): Term<Client> {
+    const opening = attempt(() => this.#options.open((why) => this.#giveUp(term, why ?? 'the connection has ended')));
+    const term: Term<Client> = { opening, connection: undefined, waiting: new Set() };
+    opening.then(
+      (connection) => {
+        if (this.#term !== term) return connection.end();
+        term.connection = connection;
+        connection.hold(term.waiting.size > 0);
+      },
+      // Those who wait for it are told; the next one opens anew.
+      () => {
+        if (this.#term === term) this.#term = undefined;
+      },
+    );
+    return term;
+  }
+
+  /** Nothing more is sent over it, and who waits for an answer is told that none will come. */
+  #giveUp(term: Term<Client>, why: unknown): void {
+    if (!this.#options.isHandedIn) this.#end(term, why);
+  }
+
+  #end(term: Term<Client>, why: unknown): void {
+    if (this.#term === term) this.#term = undefined;
+    for (const fail of [...term.waiting]) fail(why);
+    term.connection?.end();
+  }
+
+  #typed(verb: string, cause: unknown): DogpileCacheError {
+    if (cause instanceof DogpileCacheError) return cause;
+    const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+    return new BackendUnavailableError(`memcached (${this.#options.place}) failed at "${verb}": ${why}`, { cause });
+  }
+}
+
+function closed(): RegionClosedError {
+  return new RegionClosedError('This backend is closed.');
+}
+
+/** What it throws is a rejection. */
+async function attempt<T>(run: () => PromiseLike<T>): Promise<T> {
+  return run();
+}

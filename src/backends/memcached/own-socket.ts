@@ -1,0 +1,22 @@
+/** What every connection of a client that we make is: awake only while somebody waits, and never without a listener. */
+import type { Socket } from 'node:net';
+import type { Connection } from './link.js';
+
+/** `lost` is called once the socket has closed, for whatever reason. */
+export function connectionOf<Client>(client: Client, socket: Socket, lost: (why: unknown) => void): Connection<Client> {
+  let why: unknown;
+  // Packages take their listeners away; an error without any would end the process.
+  socket.on('error', (error) => {
+    why = error;
+  });
+  socket.once('close', () => lost(why));
+  socket.setKeepAlive(true, KEEP_ALIVE);
+  return {
+    client,
+    hold: (isHeld) => void (isHeld ? socket.ref() : socket.unref()),
+    end: () => void socket.destroy(),
+  };
+}
+
+/** Milliseconds of silence, after which the system asks whether the other side is still there. */
+const KEEP_ALIVE = 30_000;
