@@ -5,6 +5,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ChannelMessages } from '../../channels.js';
 import { makeRegion } from '../../region/region.js';
+import type { SimulatedValue, WatchedRegion } from './calls.js';
 import { Chance } from './chance.js';
 import { Client, Database } from './clients.js';
 import { FencedModel, type FencedModelOptions } from './fenced-model.js';
@@ -13,7 +14,7 @@ import type { StoreModel } from './model.js';
 import { type Faults, Network } from './network.js';
 import { SimulatedProcess } from './process.js';
 import { Scheduler } from './scheduler.js';
-import { type SimulatedValue, Watch, type WatchedRegion } from './watch.js';
+import { Watch } from './watch.js';
 
 export interface SimulationOptions {
   /** The same seed is the same run. */
@@ -28,6 +29,10 @@ export interface SimulationOptions {
   readonly store?: Pick<FencedModelOptions, 'store' | 'connect'> | undefined;
   /** Whether the store keeps generations. Default: drawn. */
   readonly generations?: boolean | undefined;
+  /** Whether entries bear tags. Default: drawn. */
+  readonly tags?: boolean | undefined;
+  /** How likely each misfortune is, beside the others. */
+  readonly misfortunes?: Partial<Misfortunes> | undefined;
   /** Whether a trace is kept. Default `false`. */
   readonly trace?: boolean | undefined;
 }
@@ -41,6 +46,9 @@ export interface SimulationReport {
   readonly violations: readonly string[];
   readonly trace: readonly string[];
 }
+
+const MISFORTUNES = { pause: 6, evict: 5, storm: 4, outage: 2, kill: 1 };
+export type Misfortunes = typeof MISFORTUNES;
 
 const BREAKER = 'dogpile.cache:breaker';
 const LOCK_TIMEOUT = 1000;
@@ -77,6 +85,7 @@ class Simulation {
   readonly #database = new Database();
   readonly #processes: SimulatedProcess[] = [];
   readonly #keys: readonly string[];
+  readonly #tags: readonly string[];
   readonly #keepsGenerations: boolean;
   /** Deadlines are the region's, not the client's. */
   readonly #isGuarded: boolean;
@@ -100,10 +109,12 @@ class Simulation {
     this.#isGuarded = chance.hits(0.4);
     this.#faulty = options.faults ?? true;
     this.#keys = ['a', 'b', 'c'].slice(0, chance.between(1, 3));
+    this.#tags = (options.tags ?? chance.hits(0.5)) ? ['x', 'y'] : [];
     this.#scheduler = new Scheduler(chance);
     this.#watch = new Watch(this.#scheduler, model, {
       deadline: DEADLINE,
-      recovery: DEADLINE + COOLDOWN + 1000,
+      lockMaxHold: LOCK_MAX_HOLD,
+      cooldown: COOLDOWN,
       skew: 2 * SKEW,
       keys: this.#keys,
       trace: options.trace ?? false,
@@ -130,8 +141,7 @@ class Simulation {
     const watched = this.#regions.get(region);
     if (!watched) return;
     this.#watch.log(`the breaker of ${watched.label} is ${state}`);
-    watched.breaker.isClosed = state === 'closed';
-    watched.breaker.closedAt = this.#scheduler.now;
+    this.#watch.troubles.breakerChanged(watched, state);
   };
 
   async #run(): Promise<SimulationReport> {
@@ -141,7 +151,7 @@ class Simulation {
     await this.#scheduler.run(PATIENCE, { steps: MOST_STEPS, stop: () => this.#isDone() });
     this.#heal();
     await this.#scheduler.run(this.#scheduler.now + PATIENCE, { steps: MOST_STEPS });
-    this.#watch.checkRest(this.#processes);
+    this.#watch.checkRest(this.#processes, this.#regions.values());
     for (const { label, process } of this.#resting) if (process.isAlive) this.#watch.violated(`${label} is never idle`);
     const { calls, creations, violations, trace } = this.#watch;
     return { seed, steps: this.#scheduler.steps, calls, creations, violations, trace };
@@ -161,6 +171,7 @@ class Simulation {
     const backend = this.#model.connect(this.#network.link(process));
     const servesStale = chance.hits(0.8);
     const expirationTime = chance.between(200, 2000);
+    const never = Number.NEGATIVE_INFINITY;
     for (let at = 0; at < (chance.hits(0.25) ? 2 : 1); at++) {
       const region = makeRegion<SimulatedValue>({ name: 'simulated', clock: process.clock, random: chance.next });
       region.configure(backend, {
@@ -176,14 +187,14 @@ class Simulation {
         shared: this.#keepsGenerations ? 'simulated' : undefined,
         expirationTime,
         servesStale,
-        breaker: { isClosed: true, closedAt: Number.NEGATIVE_INFINITY },
+        breaker: { state: 'closed', changedAt: never, closedAt: never, probes: 0 },
         barriers: new Map(),
-        hardCalledAt: Number.NEGATIVE_INFINITY,
-        hardDoneAt: Number.NEGATIVE_INFINITY,
-        softCalledAt: Number.NEGATIVE_INFINITY,
+        localBarriers: new Map(),
+        saidAt: new Map(),
+        cutCalledAt: never,
       };
       this.#regions.set(region, watched);
-      const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys };
+      const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys, tags: this.#tags };
       const clients = Array.from({ length: chance.between(1, 3) }, () =>
         new Client(setting, region, watched).run(this.#options.calls ?? 10),
       );
@@ -212,7 +223,7 @@ class Simulation {
   #misfortune(): void {
     const chance = this.#chance;
     const process = chance.pick(this.#processes);
-    switch (chance.weighted({ pause: 6, evict: 5, storm: 4, outage: 2, kill: 1 })) {
+    switch (chance.weighted({ ...MISFORTUNES, ...this.#options.misfortunes })) {
       case 'pause':
         this.#watch.log(`${process.name} is paused`);
         process.pause();
