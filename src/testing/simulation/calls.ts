@@ -19,6 +19,8 @@ export interface Origin {
   readonly key: string;
   /** All that were named for it. */
   readonly tags: Set<string>;
+  /** Made by a program that is not ours: it bears no generation. */
+  readonly isForeign: boolean;
   /** When the creator was called, or when the store carried the `set` out: in the order of events, and in time. */
   order: number;
   time: number;
@@ -82,7 +84,9 @@ export type Verb =
   | 'delete'
   | 'deleteMulti'
   | 'invalidate'
-  | 'invalidateTags';
+  | 'invalidateTags'
+  /** Whatever a program does that is not ours. */
+  | 'elsewhere';
 
 /** What is said of a call when it begins. */
 export interface CallAbout {
@@ -106,6 +110,8 @@ export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
   readonly step: number;
   /** What was deleted, set or invalidated by then: by anybody, and by its own region. */
   readonly barriers: ReadonlyMap<Scope, number>;
+  /** Without those that make stale. */
+  readonly hardBarriers: ReadonlyMap<Scope, number>;
   readonly ownBarriers: ReadonlyMap<Scope, number>;
   readonly localBarriers: ReadonlyMap<Scope, number>;
   /** Since when each key has been there. */

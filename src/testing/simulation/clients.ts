@@ -94,7 +94,7 @@ export class Client {
       case 'setMulti': {
         const tags = this.#someTags();
         const said = (habit === 'set' ? [key] : [...new Set(some)]).map((each) =>
-          watch.newValue(each, database.read(each), tags),
+          watch.newValue(each, database.read(each), { tags }),
         );
         const written = said.map(({ origin }) => origin);
         const values = new Map(said.map(({ value }) => [value.key, value]));

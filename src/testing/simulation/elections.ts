@@ -50,12 +50,12 @@ export class Elections {
 
   /** `isCutOff`: whether its region may have found since then that the store can't be asked. */
   began(creation: Creation, operation: Operation | undefined, isCutOff: (since: number) => boolean): void {
-    const { violated } = this.#options;
+    const { ledger, scheduler, violated } = this.#options;
     const { key, process } = creation;
     const isAsked = operation?.tickets.has(key) === true;
     const ticket = operation?.tickets.get(key);
     operation?.tickets.delete(key);
-    if (!isAsked && !isCutOff(creation.askedAt))
+    if (!isAsked && !isCutOff(creation.askedAt) && !ledger.isStuck(key, scheduler.now))
       violated(`${process.name} creates ${key} without having asked for its lease`);
     if (ticket) this.#checkLease(creation, ticket, isCutOff);
     else this.#checkAlone(creation);

@@ -15,6 +15,7 @@ export interface FencedModelOptions extends FencedBackendOptions {
 }
 
 export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
+  readonly wire = { isOrdered: false, rejects: true };
   readonly store: FencedStore;
   readonly #options: FencedModelOptions;
 
@@ -80,6 +81,10 @@ export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
   /** Leases are waited for in one call, and renewed and given back whatever the breaker says. */
   isGuarded({ verb }: StoreRequest): boolean {
     return verb !== 'acquire' && verb !== 'renew' && verb !== 'release';
+  }
+
+  isRepeated(): boolean {
+    return false;
   }
 
   recordsOf(region: string): RecordsKnown {

@@ -25,6 +25,8 @@ export class Finality {
   readonly #barriers = new Map<Scope, number>();
   /** The same for calls that are given nothing stale. */
   readonly #softBarriers = new Map<Scope, number>();
+  /** Invalidations of the region hold for entries without a generation, too. */
+  #isForeignCut = true;
 
   constructor(violated: (what: string) => void, origins: ReadonlyMap<number, Origin>, skew: number) {
     this.#violated = violated;
@@ -35,6 +37,11 @@ export class Finality {
   /** As they are now. */
   barriersFor(verb: Verb): ReadonlyMap<Scope, number> {
     return new Map([...this.#barriers, ...(isRead(verb) ? this.#softBarriers : [])]);
+  }
+
+  /** A record was lost: with it, when entries without a generation were cut off. */
+  recordLost(): void {
+    this.#isForeignCut = false;
   }
 
   /** A delete, set or hard invalidation has returned: what began before it was carried out must not come back. */
@@ -67,8 +74,10 @@ export class Finality {
       return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
     const isUnleased = 'token' in origin && origin.token === undefined;
-    const barriers = isUnleased ? operation.ownBarriers : operation.barriers;
+    const { ownBarriers, hardBarriers } = operation;
+    const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;
     for (const scope of scopesOver(origin)) {
+      if (origin.isForeign && scope === 'region' && !this.#isForeignCut) continue;
       if (origin.order < (barriers.get(scope) ?? 0)) {
         this.#violated(
           `call ${id} of ${region.label} was given ${value.id} of ${key}, but ${scope} was deleted, set or invalidated before the call began`,

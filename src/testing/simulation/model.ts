@@ -3,8 +3,10 @@
  * the checks know whatever the store is. `fenced-model.ts` is one; a store of another protocol is another.
  */
 import type { CacheBackend, RegionRecord, TagRecord } from '../../api.js';
+import type { SimulatedValue } from './calls.js';
 import type { Chance } from './chance.js';
 import type { Link, Server } from './network.js';
+import type { SimulatedProcess } from './process.js';
 
 /** What a request did to the store. Times in milliseconds. */
 export type Meaning =
@@ -18,6 +20,9 @@ export type Meaning =
   | ({ readonly kind: 'said' } & Stored)
   /** Deleted, with its lease. */
   | { readonly kind: 'removed'; readonly key: string }
+  /** By another program, which knows nothing of leases and generations. */
+  | ({ readonly kind: 'written elsewhere' } & Stored)
+  | { readonly kind: 'deleted elsewhere'; readonly key: string }
   | { readonly kind: 'evicted entry'; readonly key: string }
   | { readonly kind: 'evicted lease'; readonly key: string }
   | Invalidated;
@@ -58,10 +63,31 @@ export interface RecordsKnown {
   tagOf(name: string): TagRecord | undefined;
 }
 
+/** A program that is not ours, over the same store. */
+export interface Stranger {
+  /** So many calls one after another. */
+  run(calls: number): Promise<void>;
+}
+
+export interface StrangerSetting {
+  readonly process: SimulatedProcess;
+  readonly chance: Chance;
+  readonly keys: readonly string[];
+  /** Milliseconds. */
+  readonly deadline: number;
+  readonly expirationTime: number;
+  /** Hands out a value, and learns that it was written. */
+  written(key: string, write: (value: SimulatedValue) => Promise<void>): Promise<void>;
+}
+
 export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   /** Wakes those who wait for a key. Set by the simulation. */
   publish: (key: string) => void;
+  /** `isOrdered`: a connection keeps order. `rejects`: the client is told when a request has run into its deadline. */
+  readonly wire: { readonly isOrdered: boolean; readonly rejects: boolean };
   connect(link: Link<Request, Reply>): CacheBackend;
+  /** Connects a program that is not ours. */
+  stranger?(link: Link<Request, Reply>, setting: StrangerSetting): Stranger;
   /** What carrying it out has meant, from the request and its reply alone: a store that is broken does not know that it is. */
   meaningOf(request: Request, reply: Reply): readonly Meaning[];
   /** The keys whose leases a request asks for, with their tokens; none: it is not such a request. */
@@ -69,6 +95,8 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   leasesWon(request: Request, reply: Reply): ReadonlyMap<string, Won>;
   /** The tokens that a request gives back. */
   leasesReleased(request: Request): readonly string[];
+  /** Whether a reply makes the client ask once more, within the same deadline. */
+  isRepeated(reply: Reply): boolean;
   /** Whether a request is one that a breaker holds back. */
   isGuarded(request: Request): boolean;
   recordsOf(region: string): RecordsKnown;

@@ -62,7 +62,7 @@ export class Troubles {
     if (error instanceof SimulatedFailure) return this.#checkOthersFailure(operation, error);
     if (operation.signal?.aborted && error === operation.signal.reason) return;
     if (operation.lockWait && error instanceof LockTimeoutError) return;
-    if (error instanceof CreationTimeoutError) return;
+    if (error instanceof CreationTimeoutError || verb === 'elsewhere') return;
     const isRead = verb === 'getOrCreate' || verb === 'getOrCreateMulti' || verb === 'get' || verb === 'getMulti';
     if (!isRead && this.isCutOff(region, operation.time)) return;
     const why = error instanceof Error ? error.stack : String(error);

@@ -30,6 +30,8 @@ import { Troubles } from './troubles.js';
 /** The call that the running code is part of. One for all simulations: until Node 24 every storage slows every promise of the process. */
 const current = new AsyncLocalStorage<Operation>();
 
+const GONE: readonly Meaning['kind'][] = ['removed', 'deleted elsewhere', 'evicted entry'];
+
 export interface WatchOptions {
   /** Milliseconds that a request may take when nothing goes wrong. */
   readonly deadline: number;
@@ -125,12 +127,16 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
     if (meaning.kind === 'granted') this.#elections.granted(meaning);
-    if (meaning.kind === 'invalidated' && meaning.lost) this.#elections.recordLost();
+    if (meaning.kind === 'invalidated' && meaning.lost) {
+      this.#elections.recordLost();
+      this.#finality.recordLost();
+    }
     this.#promptness.changed({ isCut: meaning.kind === 'invalidated' && meaning.hard });
   }
 
   answered(process: SimulatedProcess, id: number, request: Request, reply: Reply): void {
     this.log(`${process.name} learns ${id}`);
+    if (this.#model.isRepeated(reply)) process.troubledAt = this.#scheduler.now;
     const tickets = this.#senders.get(id)?.tickets;
     if (!tickets) return;
     for (const [key, won] of this.#model.leasesWon(request, reply)) {
@@ -147,13 +153,13 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   }
 
   #enter(meaning: Meaning): void {
-    if (meaning.kind === 'committed' || meaning.kind === 'said') {
+    if (meaning.kind === 'committed' || meaning.kind === 'said' || meaning.kind === 'written elsewhere') {
       const { key, bytes, ttl = Number.POSITIVE_INFINITY, region } = meaning;
       const cut = region === undefined ? undefined : cutOf(bytes, this.#model.recordsOf(region));
       if (cut === 'hard' || (cut === 'soft' && meaning.kind === 'said'))
         this.violated(`a value of ${key} was stored that no longer counted: ${Buffer.from(bytes).toString()}`);
       this.#stored.set(key, { bytes, until: this.#scheduler.now + ttl });
-    } else if (meaning.kind === 'removed' || meaning.kind === 'evicted entry') this.#stored.delete(meaning.key);
+    } else if (GONE.includes(meaning.kind) && 'key' in meaning) this.#stored.delete(meaning.key);
   }
 
   #entryOf(key: string): Uint8Array | undefined {
@@ -163,7 +169,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
 
   #takesEffect(operation: Operation, { kind }: Meaning): void {
     const isIts =
-      (kind === 'said' && operation.written.length > 0) ||
+      ((kind === 'said' || kind === 'written elsewhere') && operation.written.length > 0) ||
       (kind === 'removed' && isRemoval(operation.verb)) ||
       (kind === 'invalidated' && isInvalidation(operation.verb));
     if (!isIts) return;
@@ -177,11 +183,11 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   newValue(
     key: string,
     version: number,
-    tags: readonly string[] = [],
+    { tags = [], isForeign = false }: { tags?: readonly string[]; isForeign?: boolean } = {},
   ): { readonly value: SimulatedValue; readonly origin: Origin } {
     this.#ids++;
     const never = Number.POSITIVE_INFINITY;
-    const origin: Origin = { key, tags: new Set(tags), order: never, time: never };
+    const origin: Origin = { key, tags: new Set(tags), isForeign, order: never, time: never };
     this.#origins.set(this.#ids, origin);
     return { value: { id: this.#ids, key, version }, origin };
   }
@@ -232,6 +238,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       time,
       step: this.#scheduler.steps,
       barriers: this.#finality.barriersFor(verb),
+      hardBarriers: this.#finality.barriersFor('set'),
       ownBarriers: new Map(region.barriers),
       localBarriers: new Map(region.localBarriers),
       presentSince: this.#promptness.presentSince,
