@@ -168,6 +168,22 @@ describe('the breaker', () => {
     expect(states).toEqual(['open', 'half-open', 'open', 'half-open', 'closed']);
   });
 
+  it('what was asked before it opened and fails later does not keep it open for longer', async () => {
+    const { backend, region, clock } = remote({ breaker: { failures: 1, cooldown: '10s' }, backendTimeout: '9s' });
+    backend.pause = never;
+    const late = region.get('a');
+    await clock.advance(1);
+    backend.pause = broken;
+    await region.get('b');
+    await clock.advance('9s');
+    await late;
+    await clock.advance('1s');
+    backend.pause = () => undefined;
+    backend.calls.length = 0;
+    await region.get('c');
+    expect(backend.calls).toHaveLength(1);
+  });
+
   it('while it is open creations go on, one per key', async () => {
     const { backend, region } = remote({ breaker: { failures: 1 } });
     backend.pause = broken;
