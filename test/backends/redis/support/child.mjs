@@ -76,13 +76,13 @@ const verbs = {
     );
     return { creations: creations - before, values: [...values], slowest, took: performance.now() - began };
   },
-  /** Reads, writes and creates without end; what becomes of that is answered by `rest`. */
+  /** Reads, creates and deletes without end, half of it in one slot; what becomes of that is answered by `rest`. */
   traffic: ({ keys }) => {
     traffic = { isOn: true, served: 0, wrong: 0, failed: [], done: undefined };
     const mine = traffic;
     const lane = async (at) => {
       for (let n = 0; mine.isOn; n++) {
-        const key = `traffic:${(at + n) % keys}`;
+        const key = `${n % 2 === 0 ? '{moving}' : 'traffic'}:${(at + n) % keys}`;
         try {
           const { value } = await region.getOrCreate(key, async () => ({ value: key }), { expirationTime: 50 });
           if (value === key) mine.served++;
