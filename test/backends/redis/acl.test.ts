@@ -9,7 +9,7 @@ import { until } from './support/wait.js';
 
 /** As docs/backends/redis.md has it. */
 const COMMANDS =
-  '-@all +hello +ping +client +mget +eval +evalsha +get +set +del +exists +pttl +pexpire +time +publish +subscribe +unsubscribe';
+  '-@all +hello +ping +mget +eval +evalsha +get +set +del +exists +pttl +pexpire +time +publish +subscribe +unsubscribe';
 const PATTERNS = '~app:* ~_lockapp:* ~_region{app} ~_tag{app}* resetchannels &dp1:wake:_lockapp:*';
 
 const handedIn = handedInWays.filter(({ way }) => way === 'a client of redis' || way === 'a client of ioredis');
@@ -50,8 +50,9 @@ describe.each([...made, ...handedIn])('$way', (way: Way) => {
     await (await waiting)?.release();
     expect(told).toEqual([]);
     expect(region.statistics.backendErrors).toBe(0);
-    const denied = (await observer.raw('ACL', 'LOG')) as unknown as unknown[];
-    expect(denied).toEqual([]);
+    const denied = (await observer.raw('ACL', 'LOG')) as unknown as Record<string, unknown>[];
+    // Clients try to say their names.
+    expect(denied.map(({ object }) => String(object)).filter((object) => !object.startsWith('client'))).toEqual([]);
   });
 
   it('keys of others are refused, and nothing of them is touched', async () => {

@@ -161,24 +161,27 @@ it('a thousand failures leave nothing behind', async () => {
   expect(globalThis.process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before.handles + 2);
 });
 
-it('a thousand calls that ran into their deadline are forgotten once the server answers', async () => {
-  const server = await serve();
-  const observer = await look(server.url);
-  const backend = await open(server.url, { timeout: 200 });
-  await backend.get('k');
-  server.freeze();
-  const calls = Array.from({ length: 1000 }, () => backend.mutex('k')?.acquire());
-  for (const outcome of await Promise.allSettled(calls))
-    expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
-  server.thaw();
-  await until(() =>
-    backend.get('k').then(
-      () => true,
-      () => false,
-    ),
-  );
-  expect(await observer.raw('DBSIZE')).toBe(0);
-});
+it.each([nodeRedisByUrl, ioredisByUrl])(
+  '$way: a thousand calls to a server that is stopped are forgotten once it goes on',
+  async (way) => {
+    const server = await serve();
+    const observer = await look(server.url);
+    const backend = await open(server.url, { timeout: 200 }, way);
+    await backend.get('k');
+    server.freeze();
+    const calls = Array.from({ length: 1000 }, () => backend.mutex('k')?.acquire());
+    for (const outcome of await Promise.allSettled(calls))
+      expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
+    server.thaw();
+    await until(() =>
+      backend.get('k').then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await observer.raw('DBSIZE')).toBe(0);
+  },
+);
 
 describe('foreign data', () => {
   it('a key of another type is nothing there, and is overwritten', async () => {
