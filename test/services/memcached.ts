@@ -1,10 +1,10 @@
 /** A memcached server for tests: plain, with TLS, with authentication, on a Unix socket, or with little memory. */
-import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { makeCertificate } from './certificate.js';
 import { type RunningServer, startServer } from './server.js';
 
 export interface MemcachedServerOptions {
@@ -40,9 +40,9 @@ export async function startMemcached(options: MemcachedServerOptions = {}): Prom
       path = socket ? join(folder, 'socket') : undefined;
       const words = path ? ['-s', path] : ['-l', '127.0.0.1', '-p', String(on), '-U', '0'];
       if (tls) {
-        const made = makeCertificate(folder);
-        certificate = made.certificate;
-        words.push('-Z', '-o', `ssl_chain_cert=${made.certificate},ssl_key=${made.key}`);
+        const { certFile, keyFile } = makeCertificate(folder);
+        certificate = certFile;
+        words.push('-Z', '-o', `ssl_chain_cert=${certFile},ssl_key=${keyFile}`);
       }
       if (login) {
         writeFileSync(join(folder, 'logins'), `${login.username}:${login.password}\n`);
@@ -81,13 +81,4 @@ function greets(open: () => ReturnType<typeof connectPlain>, path: string | unde
     });
     socket.write('mn\r\n');
   });
-}
-
-function makeCertificate(folder: string): { readonly certificate: string; readonly key: string } {
-  const certificate = join(folder, 'certificate.pem');
-  const key = join(folder, 'key.pem');
-  const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  execFileSync('openssl', [...words, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  return { certificate, key };
 }

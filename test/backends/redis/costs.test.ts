@@ -4,6 +4,7 @@ import { type CacheRegion, makeRegion } from '../../../src/region/region.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
 import { ioredisByUrl, nodeRedisByUrl, type Opened } from './support/clients.js';
+import { until } from './support/wait.js';
 
 let server: RunningRedis;
 let observer: Observer;
@@ -84,6 +85,47 @@ describe.each([nodeRedisByUrl, ioredisByUrl])('by $way', ({ open }) => {
     expect(await costOf(() => Promise.all(calls()))).toEqual(['mget', 'eval', 'eval']);
     expect(creations).toBe(1);
     expect(await costOf(() => Promise.all(calls()))).toEqual(['mget']);
+  });
+
+  it('a thousand callers of an expired key are one read, one attempt and one commit', async () => {
+    const clock = new FakeClock();
+    region = regionOver(opened, clock);
+    await region.getOrCreate('k', () => 0);
+    await clock.advance('2h');
+    let creations = 0;
+    const calls = () => Array.from({ length: 1000 }, () => region.getOrCreate('k', async () => ++creations));
+    expect(await costOf(() => Promise.all(calls()))).toEqual(['mget', 'eval', 'eval']);
+    expect(creations).toBe(1);
+  });
+
+  it('a thousand callers who wait for another process read and ask as one', async () => {
+    const holder = await open(server.url);
+    const waiter = await open(server.url, { lockSleep: '1h' });
+    try {
+      const waiting = regionOver(waiter);
+      const lease = await holder.backend.mutex('k')?.acquire();
+      const calls = Array.from({ length: 1000 }, () => waiting.getOrCreate('k', () => 'mine'));
+      const ears = async () => ((await observer.raw('PUBSUB', 'CHANNELS')) as unknown as string[]).length;
+      const spent = await costOf(async () => {
+        await until(async () => (await ears()) === 1);
+        await lease?.release();
+        expect(new Set(await Promise.all(calls))).toEqual(new Set(['mine']));
+      });
+      expect(spent.filter((name) => name === 'mget').length).toBeLessThanOrEqual(1);
+      // A try, one that waits, two when listening begins (a message may have been missed), the release, the win, the commit.
+      expect(spent.filter((name) => name === 'eval').length).toBeLessThanOrEqual(7);
+    } finally {
+      await holder.close();
+      await waiter.close();
+    }
+  });
+
+  it('entries with tags cost one more where they are read, none where they are created', async () => {
+    const create = () => region.getOrCreate('k', () => 1, { tags: ['s', 't'] });
+    expect(await costOf(create)).toEqual(['mget', 'eval', 'eval']);
+    expect(await costOf(create)).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.get('k'))).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.invalidateTags(['s', 't']))).toEqual(['eval']);
   });
 
   it('set, setMulti, delete, deleteMulti and invalidate are one each', async () => {

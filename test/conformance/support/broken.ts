@@ -801,8 +801,8 @@ export const flaws: readonly Flaw[] = [
     'a set does not compare tags',
     'generations: a set is refused when one of its tags was invalidated since, and told what the region’s record is now',
     class extends FencedStore {
-      protected override isBehind(...[keys, fence, record]: Parameters<FencedStore['isBehind']>) {
-        return super.isBehind(keys, { ...fence, tags: new Map() }, record);
+      protected override isBehind(...[fence, record]: Parameters<FencedStore['isBehind']>) {
+        return super.isBehind({ ...fence, tags: new Map() }, record);
       }
     },
   ),
@@ -819,7 +819,7 @@ export const flaws: readonly Flaw[] = [
     'a record that is lost takes its place again as it was',
     'forget: no entry comes back when records are lost, also when they have been made anew',
     class extends FencedStore {
-      protected override tagOf(region: string, tag: string) {
+      override tagOf(region: string, tag: string) {
         const rid = this.records.get(region)?.rid;
         return super.tagOf(region, tag) ?? (rid === undefined ? undefined : { rid, hard: 0, soft: 0 });
       }

@@ -19,6 +19,10 @@ export class SimulatedClient implements RedisClient {
     return reply.value;
   }
 
+  causeOf(error: unknown): unknown {
+    return error;
+  }
+
   async openEar({ heard }: EarEvents): Promise<RedisEar> {
     const ends = new Map<string, () => void>();
     const end = (lock: string) => {
