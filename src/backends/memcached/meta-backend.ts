@@ -218,6 +218,7 @@ class MetaBackend implements CacheBackend<Uint8Array> {
 
   /** A server that fails is told of, and its keys are not won, unless all fail. */
   async #acquireMulti(keys: readonly string[], options?: ReadOptions): Promise<ReadonlyMap<string, Lease>> {
+    for (const key of keys) checkKey(key);
     const tried = await this.#leases.tryAcquireMulti(keys, options?.records);
     const leases = new Map<string, Lease>();
     const troubles: unknown[] = [];
