@@ -167,11 +167,16 @@ export class NodeMemcachedClient implements MemcachedClient {
   }
 }
 
+/** A limit of the client itself, below the server's or above. */
+const TOO_LARGE = /^The length of the value is greater than/;
+
 function said(call: (done: Done) => void): Promise<unknown> {
   return new Promise((resolve, reject) => {
     call((error, result) => {
       const first: unknown = Array.isArray(error) ? error[0] : error;
-      if (first) reject(first);
+      if (first instanceof Error && TOO_LARGE.test(first.message))
+        reject(new ValueTooLargeError(first.message, { cause: first }));
+      else if (first) reject(first);
       else resolve(result);
     });
   });
