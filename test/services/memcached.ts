@@ -1,5 +1,7 @@
 /** A memcached server for tests. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, type RunningServer, startServer } from './server.js';
 
 export interface MemcachedServerOptions {
@@ -10,7 +12,11 @@ export interface MemcachedServerOptions {
   readonly port?: number;
 }
 
-export type RunningMemcached = RunningServer & { readonly url: string };
+export type RunningMemcached = RunningServer & {
+  readonly url: string;
+  /** `freeze`, and until it stands: it has many threads, and each may yet answer. */
+  frozen(): Promise<void>;
+};
 
 export async function startMemcached({
   memory = 64,
@@ -31,5 +37,15 @@ export async function startMemcached({
     },
     port,
   });
-  return { ...server, url: `127.0.0.1:${server.port}` };
+  const frozen = async () => {
+    server.freeze();
+    while (!hasStopped(server.pid)) await sleep(1);
+  };
+  return { ...server, url: `127.0.0.1:${server.port}`, frozen };
+}
+
+function hasStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  );
 }

@@ -61,7 +61,7 @@ describe.each(PACKAGES)('$name', (by) => {
     const server = await serve();
     const backend = opened(by, server.url, { timeout: '150ms' });
     await backend.set('k', bytes);
-    server.freeze();
+    await server.frozen();
     for (const [verb, call] of verbs)
       await expect([
         verb,
@@ -82,7 +82,7 @@ describe.each(PACKAGES)('$name', (by) => {
     const server = await serve();
     const backend = opened(by, server.url, { timeout: '1h' });
     await backend.set('k', bytes);
-    server.freeze();
+    await server.frozen();
     const underWay = [backend.get('k'), backend.set('k', bytes), backend.delete('k')].map((call) =>
       Promise.resolve(call).then(
         () => 'answered',
@@ -116,7 +116,7 @@ describe.each(PACKAGES)('$name', (by) => {
     const server = await serve();
     const backend = opened(by, server.url, { timeout: '1h' });
     await backend.ready?.();
-    server.freeze();
+    await server.frozen();
     const underWay = Promise.resolve(backend.get('k')).catch(({ code }) => code);
     await backend.close?.();
     expect(await underWay).toBe('DOGPILE_REGION_CLOSED');

@@ -20,8 +20,8 @@ export interface Package {
   /** Whether "unless it has changed" is one step of the server. */
   readonly hasCas: boolean;
   open(url: string | readonly string[], more?: MemcachedCommonArguments): CacheBackend<Uint8Array>;
-  /** Over a client of one's own, and what ends that. */
-  handIn(url: string, more?: MemcachedCommonArguments): { backend: CacheBackend<Uint8Array>; end(): void };
+  /** A client of one's own: backends over it, and what ends it. */
+  handIn(url: string): { open(more?: MemcachedCommonArguments): CacheBackend<Uint8Array>; end(): void };
   /** What stands between the backend and the package. */
   connect(url: string): MemcachedClient;
 }
@@ -40,9 +40,9 @@ export const PACKAGES: readonly Package[] = [
     name: 'node_memcached',
     hasCas: true,
     open: (url, more) => nodeMemcachedBackend({ url, ...more }),
-    handIn: (url, more) => {
+    handIn: (url) => {
       const client = new Memcached(url);
-      return { backend: nodeMemcachedBackend({ client, ...more }), end: () => client.end() };
+      return { open: (more) => nodeMemcachedBackend({ client, ...more }), end: () => client.end() };
     },
     connect: (url) =>
       new NodeMemcachedClient(
@@ -53,9 +53,9 @@ export const PACKAGES: readonly Package[] = [
     name: 'memjs',
     hasCas: false,
     open: (url, more) => memjsBackend({ url, ...more }),
-    handIn: (url, more) => {
+    handIn: (url) => {
       const client = memjs.Client.create(url, { logger: { log: () => {} } }) as MemjsLike;
-      return { backend: memjsBackend({ client, ...more }), end: () => client.close() };
+      return { open: (more) => memjsBackend({ client, ...more }), end: () => client.close() };
     },
     connect: (url) => new MemjsClient(linked(url, (lost) => openMemjs(memjs, serverOf(url), 2000, lost))),
   },
@@ -63,9 +63,9 @@ export const PACKAGES: readonly Package[] = [
     name: 'memcache_client',
     hasCas: true,
     open: (url, more) => memcacheClientBackend({ url, ...more }),
-    handIn: (url, more) => {
+    handIn: (url) => {
       const client = new MemcacheClientPackage.MemcacheClient({ server: url });
-      return { backend: memcacheClientBackend({ client, ...more }), end: () => client.shutdown() };
+      return { open: (more) => memcacheClientBackend({ client, ...more }), end: () => client.shutdown() };
     },
     connect: (url) =>
       new MemcacheClientClient(
