@@ -199,6 +199,16 @@ describe.each(PACKAGES)('$name', (by) => {
     expect(region.statistics.creations).toBe(200);
   });
 
+  it('thousands of long keys at once', async () => {
+    const server = await serve();
+    const backend = opened(by, server.url, { timeout: '10s' });
+    const keys = Array.from({ length: 3000 }, (_, at) => `${'k'.repeat(200)}${at}`);
+    await backend.setMulti(new Map(keys.map((key) => [key, Buffer.from(key)])));
+    expect((await backend.getMulti(keys)).map(text)).toEqual(keys);
+    await backend.deleteMulti(keys);
+    expect((await backend.getMulti(keys)).filter(Boolean)).toEqual([]);
+  });
+
   it('nothing is gone before its time: seconds, over 30 days, over 60 years, for ever', async () => {
     const server = await serve();
     const backend = opened(by, server.url);
