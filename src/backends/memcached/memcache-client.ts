@@ -9,7 +9,7 @@ import type { Found, MemcachedClient } from './client.js';
 import type { MemcacheClientLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import type { Connection, Link } from './link.js';
-import { connectionOf } from './own-socket.js';
+import { connectionOf, guardParser } from './own-socket.js';
 import { asBytes, asText } from './text-values.js';
 
 /** The slice of the package that is used. */
@@ -41,6 +41,7 @@ export async function openMemcacheClient(
   let socket: Socket | undefined;
   await client.send((connected) => {
     socket = connected;
+    guardParser(connected);
     connected.write('version\r\n');
   });
   if (!socket) throw new Error('no connection');
