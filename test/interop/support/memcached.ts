@@ -1,0 +1,93 @@
+/** One memcached server, shared: by a client package of each side, or by several of them in turn. */
+import { makeRegion } from '../../../src/region/region.js';
+import { startMemcached } from '../../services/memcached.js';
+import { ask } from '../../services/server.js';
+import { startOurs, startPython } from './participant.js';
+import type { RunningStore, SharedStore } from './store.js';
+
+/** Backends by the names of each side, and what they are told besides. */
+const PYTHON = ['memcached', 'pylibmc', 'pymemcache'] as const;
+const OURS = {
+  node_memcached: {},
+  memjs: {},
+  memcache_client: {},
+} as const;
+
+export type PythonClient = (typeof PYTHON)[number];
+export type OurClient = keyof typeof OURS;
+
+export const PYTHON_CLIENTS: readonly PythonClient[] = PYTHON;
+export const OUR_CLIENTS = Object.keys(OURS) as OurClient[];
+
+export interface SharedMemcached extends RunningStore {
+  readonly port: number;
+  /** What is there, as it is: `'EN'`, or its length, flags and seconds to live (`-1`: for ever), and on the next line its bytes. */
+  look(key: string): Promise<string>;
+}
+
+export interface Clients {
+  readonly python: readonly PythonClient[];
+  readonly ours: readonly OurClient[];
+}
+
+/** Each participant that is started has the next of the clients. */
+export async function startSharedMemcached({ python, ours }: Clients): Promise<SharedMemcached> {
+  const server = await startMemcached();
+  const nextOfPython = inTurn(python);
+  const nextOfOurs = inTurn(ours);
+  // Deadlines are not what these tests are about, and eight processes begin slowly.
+  const common = { url: server.url, timeout: '1m' } as const;
+  return {
+    port: server.port,
+    look: async (key) => (await ask(server.port, `mg ${key} s f t v\r\n`)).trimEnd().replace('\r', ''),
+    python: ({ arguments: more, ...options } = {}) =>
+      startPython({
+        backend: `dogpile.cache.${nextOfPython()}`,
+        arguments: { url: [server.url], distributed_lock: true, ...more },
+        ...options,
+      }),
+    ours: ({ arguments: more, policy, ...options } = {}) => {
+      const client = nextOfOurs();
+      return startOurs({
+        backend: `dogpile.cache.${client}`,
+        arguments: { ...common, ...OURS[client], ...more },
+        policy: { backendTimeout: '1m', ...policy },
+        ...options,
+      });
+    },
+    region: (policy, options, args) => {
+      const client = nextOfOurs();
+      return makeRegion(options).configure<string>(`dogpile.cache.${client}`, {
+        expirationTime: '1h',
+        backendTimeout: '1m',
+        arguments: { ...common, ...OURS[client], ...args },
+        ...policy,
+      });
+    },
+    // It takes the bytes for the value that the client has unpickled.
+    strangerRaises: 'AttributeError',
+    clear: async () => void (await ask(server.port, 'flush_all\r\n')),
+    stop: () => server.stop(),
+  };
+}
+
+function inTurn<T>(list: readonly T[]): () => T {
+  let at = 0;
+  return () => {
+    const next = list[at++ % list.length];
+    if (next === undefined) throw new RangeError('There is at least one.');
+    return next;
+  };
+}
+
+function memcachedStore(name: string, clients: Clients): SharedStore {
+  return { name, start: () => startSharedMemcached(clients) };
+}
+
+/** In pairs, so that each client of either side is in one. */
+export const memcachedPairs: readonly SharedStore[] = OUR_CLIENTS.map((ours, at) => {
+  const python = PYTHON[at % PYTHON.length] ?? PYTHON[0];
+  return memcachedStore(`memcached (${python} and ${ours})`, { python: [python], ours: [ours] });
+});
+
+export const memcachedMixed = memcachedStore('memcached (every client)', { python: PYTHON_CLIENTS, ours: OUR_CLIENTS });
