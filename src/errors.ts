@@ -61,11 +61,15 @@ export class CantDeserializeError extends DogpileCacheError {
 /** A call to the store ran into its deadline; it may still take effect there. */
 export class BackendTimeoutError extends DogpileCacheError {
   override readonly code = 'DOGPILE_BACKEND_TIMEOUT';
+  /** The store has several servers, and this is one's: it is no reason to give up the others. Default: it isn't. */
+  declare isOfOneServer?: boolean;
 }
 
 /** The store can't be used: not reachable, not readable, or not ours. */
 export class BackendUnavailableError extends DogpileCacheError {
   override readonly code = 'DOGPILE_BACKEND_UNAVAILABLE';
+  /** The store has several servers, and this is one's: it is no reason to give up the others. Default: it isn't. */
+  declare isOfOneServer?: boolean;
 }
 
 /** A creation took longer than its `hardTimeout`. */

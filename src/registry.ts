@@ -12,6 +12,7 @@ import { LazyBackend } from './backends/lazy.js';
 import {
   checkMemcachedArguments,
   type MemcacheClientArguments,
+  type MemcachedArguments,
   type MemjsArguments,
   type NodeMemcachedArguments,
 } from './backends/memcached-arguments.js';
@@ -63,6 +64,8 @@ export interface BackendArguments {
   valkey_sentinel: ValkeySentinelArguments;
   'dogpile.cache.valkey_cluster': ValkeyClusterArguments;
   valkey_cluster: ValkeyClusterArguments;
+  'dogpile.cache.memcached': MemcachedArguments;
+  memcached: MemcachedArguments;
   'dogpile.cache.node_memcached': NodeMemcachedArguments;
   node_memcached: NodeMemcachedArguments;
   'dogpile.cache.memjs': MemjsArguments;
@@ -104,7 +107,12 @@ const redis =
     return new LazyBackend(async () => (await import('./backends/redis/open.js')).openBackend(settings));
   };
 
-/** Likewise. */
+const memcached: Open = (args) => {
+  const settings = checkMemcachedArguments('memcached', args);
+  return new LazyBackend(async () => (await import('./backends/memcached/meta-backend.js')).openMetaBackend(settings));
+};
+
+/** As those of Redis. */
 const openMemcachedClients = () => import('./backends/memcached/open-clients.js');
 const nodeMemcached: Open = (args) => {
   const settings = checkMemcachedArguments('node_memcached', args);
@@ -142,6 +150,8 @@ const BUILT_IN: ReadonlyMap<string, Open> = new Map<string, Open>([
   ['valkey_sentinel', redis('valkey_sentinel')],
   ['dogpile.cache.valkey_cluster', redis('valkey_cluster')],
   ['valkey_cluster', redis('valkey_cluster')],
+  ['dogpile.cache.memcached', memcached],
+  ['memcached', memcached],
   ['dogpile.cache.node_memcached', nodeMemcached],
   ['node_memcached', nodeMemcached],
   ['dogpile.cache.memjs', memjs],

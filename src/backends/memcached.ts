@@ -1,9 +1,11 @@
 /** `dogpile-cache/memcached`: memcached as a backend. The factories check their arguments; nothing is connected before the first use. */
 import type { CacheBackend } from '../api.js';
+import { openMetaBackend } from './memcached/meta-backend.js';
 import { openMemcacheClientBackend, openMemjsBackend, openNodeMemcachedBackend } from './memcached/open-clients.js';
 import {
   checkMemcachedArguments,
   type MemcacheClientArguments,
+  type MemcachedArguments,
   type MemjsArguments,
   type NodeMemcachedArguments,
 } from './memcached-arguments.js';
@@ -19,6 +21,11 @@ export type {
   NodeMemcachedArguments,
   NodeMemcachedLike,
 } from './memcached-arguments.js';
+
+/** Our own client, for memcached 1.6 or later: the server's own leases, several servers, TLS. `ValidationError` for its arguments. */
+export function memcachedBackend(args?: MemcachedArguments): CacheBackend<Uint8Array> {
+  return openMetaBackend(checkMemcachedArguments('memcached', args));
+}
 
 /** npm `memcached`: multi-get and CAS, no authentication, no TLS. `ValidationError` for its arguments. */
 export function nodeMemcachedBackend(args?: NodeMemcachedArguments): CacheBackend<Uint8Array> {

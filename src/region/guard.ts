@@ -41,6 +41,12 @@ export function isDown(error: unknown): boolean {
   return error instanceof BackendTimeoutError || error instanceof BreakerOpenError;
 }
 
+function isOfOneServer(error: unknown): boolean {
+  return (
+    (error instanceof BackendTimeoutError || error instanceof BackendUnavailableError) && error.isOfOneServer === true
+  );
+}
+
 export interface GuardedCall<T> {
   readonly verb: string;
   run(): Awaitable<T>;
@@ -124,6 +130,8 @@ export class Guard {
   /** What a store refuses for a reason of its caller's is an answer. */
   #judge(error: unknown, signal: AbortSignal | undefined): void {
     if (signal?.aborted && error === signal.reason) return this.#withdrawn();
+    // Nothing is shown of the others; the backend itself leaves that one alone for a while.
+    if (isOfOneServer(error)) return this.#withdrawn();
     const isAnswer = ANSWERS.some((kind) => error instanceof kind);
     if (isAnswer) this.#succeeded();
     else this.#failed();

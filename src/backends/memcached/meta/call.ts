@@ -20,19 +20,33 @@ export class SingleCall implements Call {
   readonly deadline: number;
   readonly sentAt: number;
   readonly #resolve: (reply: Reply) => void;
-  readonly fail: (error: Error) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #late: ((reply: Reply) => void) | undefined;
+  #hasFailed = false;
 
-  constructor({ deadline, sentAt }: Times, resolve: (reply: Reply) => void, reject: (error: Error) => void) {
+  /** `late` is given the reply if the call has failed by then. */
+  constructor(
+    { deadline, sentAt, late }: Times & { readonly late?: ((reply: Reply) => void) | undefined },
+    resolve: (reply: Reply) => void,
+    reject: (error: Error) => void,
+  ) {
     this.deadline = deadline;
     this.sentAt = sentAt;
+    this.#late = late;
     this.#resolve = resolve;
-    this.fail = reject;
+    this.#reject = reject;
+  }
+
+  fail(error: Error): void {
+    this.#hasFailed = true;
+    this.#reject(error);
   }
 
   take(reply: Reply): boolean {
     // The server goes on after this one: it has taken the command and its value off the wire.
     if (reply.code === 'SERVER_ERROR') this.fail(refusal(reply));
     else if (isOutOfStep(reply)) throw refusal(reply);
+    else if (this.#hasFailed) this.#late?.(reply);
     else this.#resolve(reply);
     return true;
   }

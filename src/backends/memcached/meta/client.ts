@@ -4,7 +4,7 @@ import { checkKey } from './key.js';
 import { Ring } from './ring.js';
 import { MetaServer, type ServerOptions } from './server.js';
 
-export interface MetaClientOptions extends ServerOptions {
+export interface MetaClientOptions extends Omit<ServerOptions, 'isOneOfMany'> {
   readonly addresses: readonly MetaAddress[];
 }
 
@@ -13,7 +13,10 @@ export class MetaClient {
   readonly #ring: Ring<MetaServer>;
 
   constructor({ addresses, ...options }: MetaClientOptions) {
-    this.#servers = new Map(addresses.map((address) => [ringNameOf(address), new MetaServer(address, options)]));
+    const isOneOfMany = addresses.length > 1;
+    this.#servers = new Map(
+      addresses.map((address) => [ringNameOf(address), new MetaServer(address, { ...options, isOneOfMany })]),
+    );
     this.#ring = new Ring(this.#servers);
   }
 

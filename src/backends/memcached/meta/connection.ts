@@ -18,6 +18,15 @@ export interface ConnectionOptions {
   readonly timeout: number;
   /** The largest value that is taken, in bytes. */
   readonly largest: number;
+  /** There are other servers, with other keys. */
+  readonly isOneOfMany: boolean;
+}
+
+export interface Limits {
+  /** In `performance.now()`. */
+  readonly deadline: number;
+  /** Given the reply if it comes after that, for what it may have left behind. */
+  readonly late?: ((reply: Reply) => void) | undefined;
 }
 
 /** Of a command with a value, the largest that any server can be told to take. */
@@ -62,28 +71,28 @@ export class MetaConnection {
   }
 
   /**
-   * One command and its reply. `flags` are words of the protocol; `deadline` is of `performance.now()`. Rejects with
+   * One command and its reply. `flags` are words of the protocol. Rejects with
    * `BackendTimeoutError`, `BackendUnavailableError` or `ValueTooLargeError`; with `ValidationError` for the key, before a byte is sent.
    */
-  send(command: 'mg' | 'md' | 'ma', key: string, flags: string, deadline: number): Promise<Reply> {
-    return this.#single(deadline, () => {
+  send(command: 'mg' | 'md' | 'ma', key: string, flags: string, { deadline, late }: Limits): Promise<Reply> {
+    return this.#single({ deadline, late }, () => {
       checkKey(key);
       return `${command} ${key}${flags && ` ${flags}`}\r\n`;
     });
   }
 
   /** The same with a value: `ms`. */
-  store(key: string, value: Buffer, flags: string, deadline: number): Promise<Reply> {
+  store(key: string, value: Buffer, flags: string, limits: Limits): Promise<Reply> {
     const line = () => {
       checkKey(key);
       if (value.length <= LARGEST_SENT) return `ms ${key} ${value.length}${flags && ` ${flags}`}\r\n`;
       throw new ValueTooLargeError(`memcached takes no value of ${value.length} bytes.`);
     };
-    return this.#single(deadline, line, value);
+    return this.#single(limits, line, value);
   }
 
   /** Values of many keys in their order, by one quiet batch: `undefined` is a miss. */
-  getMany(keys: readonly string[], flags: string, deadline: number): Promise<(Reply | undefined)[]> {
+  getMany(keys: readonly string[], flags: string, { deadline }: Limits): Promise<(Reply | undefined)[]> {
     return new Promise((resolve, reject) => {
       let text = '';
       for (const [at, key] of keys.entries()) {
@@ -100,10 +109,10 @@ export class MetaConnection {
     const deadline = performance.now() + this.#options.timeout;
     if (username !== undefined && password !== undefined) {
       const words = Buffer.from(`${username} ${password}`);
-      const reply = await this.#single(deadline, () => `set auth 0 0 ${words.length}\r\n`, words);
+      const reply = await this.#single({ deadline }, () => `set auth 0 0 ${words.length}\r\n`, words);
       if (reply.code !== 'STORED') throw refusal(reply);
     }
-    const reply = await this.#single(deadline, () => 'mn\r\n');
+    const reply = await this.#single({ deadline }, () => 'mn\r\n');
     if (reply.code !== 'MN') throw refusal(reply);
   }
 
@@ -113,10 +122,10 @@ export class MetaConnection {
   }
 
   /** What `line` throws, the call rejects with. */
-  #single(deadline: number, line: () => string, value?: Buffer): Promise<Reply> {
+  #single({ deadline, late }: Limits, line: () => string, value?: Buffer): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const text = line();
-      if (!this.#enter(new SingleCall({ deadline, sentAt: performance.now() }, resolve, reject))) return;
+      if (!this.#enter(new SingleCall({ deadline, sentAt: performance.now(), late }, resolve, reject))) return;
       this.#outbox.add(text);
       if (!value) return;
       this.#outbox.addValue(value);
@@ -145,8 +154,8 @@ export class MetaConnection {
       this.#parser.feed(chunk);
     } catch (error) {
       const cause = error instanceof Error ? error : undefined;
-      this.#fail(new BackendUnavailableError(`memcached (${this.#options.place}): ${cause?.message}`, { cause }));
-      return;
+      const message = `memcached (${this.#options.place}): ${cause?.message}`;
+      return this.#fail(this.#marked(new BackendUnavailableError(message, { cause })));
     }
     if (this.#calls.length === this.#first) this.#rest();
   }
@@ -193,14 +202,18 @@ export class MetaConnection {
 
   #late(): BackendTimeoutError {
     const { place, timeout } = this.#options;
-    return new BackendTimeoutError(`memcached (${place}) did not answer within ${timeout} ms.`);
+    return this.#marked(new BackendTimeoutError(`memcached (${place}) did not answer within ${timeout} ms.`));
   }
 
   #lost(cause?: Error): BackendUnavailableError {
     const why = cause ? `: ${cause.message}` : ': the server ended it';
-    return new BackendUnavailableError(`The connection to memcached (${this.#options.place}) is lost${why}.`, {
-      cause,
-    });
+    const message = `The connection to memcached (${this.#options.place}) is lost${why}.`;
+    return this.#marked(new BackendUnavailableError(message, { cause }));
+  }
+
+  #marked<Trouble extends BackendTimeoutError | BackendUnavailableError>(error: Trouble): Trouble {
+    if (this.#options.isOneOfMany) error.isOfOneServer = true;
+    return error;
   }
 
   #fail(why: Error): void {

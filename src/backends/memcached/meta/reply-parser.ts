@@ -28,6 +28,8 @@ export class Reply {
   ttl: number | undefined = undefined;
   /** The server has chosen this caller to make the value. */
   isWon = false;
+  /** The server has chosen another. */
+  isTaken = false;
   /** With `O`; -1: none. */
   opaque = -1;
   /** What the server says of an error. */
@@ -163,6 +165,9 @@ function readFlag(reply: Reply, bytes: Buffer, at: number, end: number): void {
   switch (bytes[at]) {
     case 0x57: // W
       reply.isWon = true;
+      return;
+    case 0x5a: // Z
+      reply.isTaken = true;
       return;
     case 0x63: // c
       numberIn(bytes, at + 1, end);

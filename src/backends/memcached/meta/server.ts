@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly largest: number;
   /** What Node's `tls.connect` takes; `undefined`: no TLS. */
   readonly tls: TlsOptions | undefined;
+  /** There are other servers, with other keys. */
+  readonly isOneOfMany: boolean;
 }
 
 export class MetaServer {
@@ -91,11 +93,11 @@ export class MetaServer {
 
   /** It has answered a command: a frozen server's system takes connections, too. */
   async #open(): Promise<MetaConnection> {
-    const { timeout, largest } = this.#options;
+    const { timeout, largest, isOneOfMany } = this.#options;
     const socket = this.#dial();
     this.#opening = socket;
     await connected(socket, this.#options.tls ? 'secureConnect' : 'connect', timeout, () => this.#late());
-    const connection = new MetaConnection(socket, { place: this.place, timeout, largest });
+    const connection = new MetaConnection(socket, { place: this.place, timeout, largest, isOneOfMany });
     try {
       await connection.greet(this.#address);
     } catch (error) {
@@ -139,13 +141,18 @@ export class MetaServer {
   }
 
   #down(): BackendUnavailableError {
-    return new BackendUnavailableError(`memcached (${this.place}) can't be reached: ${this.#trouble?.message}`, {
-      cause: this.#trouble,
-    });
+    const message = `memcached (${this.place}) can't be reached: ${this.#trouble?.message}`;
+    return this.#marked(new BackendUnavailableError(message, { cause: this.#trouble }));
   }
 
   #late(): BackendTimeoutError {
-    return new BackendTimeoutError(`memcached (${this.place}) did not answer within ${this.#options.timeout} ms.`);
+    const message = `memcached (${this.place}) did not answer within ${this.#options.timeout} ms.`;
+    return this.#marked(new BackendTimeoutError(message));
+  }
+
+  #marked<Trouble extends BackendTimeoutError | BackendUnavailableError>(error: Trouble): Trouble {
+    if (this.#options.isOneOfMany) error.isOfOneServer = true;
+    return error;
   }
 }
 

@@ -44,12 +44,12 @@ function serverOf(at: MetaAddress, options: Partial<MetaClientOptions> = {}): Me
 
 async function get(server: MetaServer, key: string, flags = 'v') {
   const deadline = server.deadline();
-  return (await server.connection(deadline)).send('mg', key, flags, deadline);
+  return (await server.connection(deadline)).send('mg', key, flags, { deadline });
 }
 
 async function set(server: MetaServer, key: string, value: Buffer | string, flags = '') {
   const deadline = server.deadline();
-  return (await server.connection(deadline)).store(key, Buffer.from(value), flags, deadline);
+  return (await server.connection(deadline)).store(key, Buffer.from(value), flags, { deadline });
 }
 
 /** A server that says what it is told to; `greeting` is its answer to the first words. */
@@ -85,8 +85,8 @@ describe('commands', () => {
       expect(reply.value?.equals(value)).toBe(true);
     }
     const connection = await server.connection(server.deadline());
-    expect((await connection.send('ma', 'n', 'N0 J5 v', server.deadline())).value?.toString()).toBe('5');
-    expect((await connection.send('md', 'n', '', server.deadline())).code).toBe('HD');
+    expect((await connection.send('ma', 'n', 'N0 J5 v', { deadline: server.deadline() })).value?.toString()).toBe('5');
+    expect((await connection.send('md', 'n', '', { deadline: server.deadline() })).code).toBe('HD');
     expect((await get(server, 'n')).code).toBe('EN');
   });
 
@@ -104,8 +104,8 @@ describe('commands', () => {
     await set(server, 'c', '3');
     const connection = await server.connection(server.deadline());
     const [batch, single] = await Promise.all([
-      connection.getMany(['c', 'b', 'a', 'c'], 'v', server.deadline()),
-      connection.send('mg', 'a', 'v', server.deadline()),
+      connection.getMany(['c', 'b', 'a', 'c'], 'v', { deadline: server.deadline() }),
+      connection.send('mg', 'a', 'v', { deadline: server.deadline() }),
     ]);
     expect(batch.map((reply) => reply?.value?.toString())).toEqual(['3', undefined, '1', '3']);
     expect(single.value?.toString()).toBe('1');
@@ -125,9 +125,13 @@ describe('commands', () => {
       const server = serverOf(await start());
       await set(server, 'k', 'kept');
       const connection = await server.connection(server.deadline());
-      await expect(connection.send('mg', key, 'v', server.deadline())).rejects.toThrow(ValidationError);
-      await expect(connection.store(key, Buffer.from('x'), '', server.deadline())).rejects.toThrow(ValidationError);
-      await expect(connection.getMany(['k', key], 'v', server.deadline())).rejects.toThrow(ValidationError);
+      await expect(connection.send('mg', key, 'v', { deadline: server.deadline() })).rejects.toThrow(ValidationError);
+      await expect(connection.store(key, Buffer.from('x'), '', { deadline: server.deadline() })).rejects.toThrow(
+        ValidationError,
+      );
+      await expect(connection.getMany(['k', key], 'v', { deadline: server.deadline() })).rejects.toThrow(
+        ValidationError,
+      );
       expect((await get(server, 'k')).value?.toString()).toBe('kept');
     },
   );
@@ -221,7 +225,7 @@ describe('a server that fails', () => {
     await set(server, 'k', 'v');
     first.freeze();
     const connection = await server.connection(server.deadline());
-    const under = [get(server, 'k'), connection.getMany(['k'], 'v', server.deadline())];
+    const under = [get(server, 'k'), connection.getMany(['k'], 'v', { deadline: server.deadline() })];
     for (const call of await Promise.allSettled(under))
       expect(call).toMatchObject({ status: 'rejected', reason: expect.any(BackendTimeoutError) });
     await expect(get(server, 'k')).rejects.toThrow(BackendUnavailableError);
@@ -284,7 +288,7 @@ describe('a server that fails', () => {
     );
     const server = serverOf(at);
     const connection = await server.connection(server.deadline());
-    await expect(connection.getMany(['a', 'b'], 'v', server.deadline())).rejects.toThrow(/out of memory/);
+    await expect(connection.getMany(['a', 'b'], 'v', { deadline: server.deadline() })).rejects.toThrow(/out of memory/);
     expect(connection.isOpen).toBe(false);
   });
 
@@ -354,7 +358,7 @@ describe('the process', () => {
     const server = client.serverOf('k');
     const get = async () => {
       const deadline = server.deadline();
-      return (await server.connection(deadline)).send('mg', 'k', 'v', deadline);
+      return (await server.connection(deadline)).send('mg', 'k', 'v', { deadline });
     };
     ${then}`;
   const said = async (at: MetaAddress, then: string, tls = false) =>

@@ -43,17 +43,18 @@ const replies = fc.oneof(
           ttl: ttl ?? undefined,
           opaque: opaque ?? -1,
           isWon,
+          isTaken: !isWon,
         },
       };
     }),
   fc.constantFrom('HD', 'EN', 'NS', 'EX', 'NF', 'MN', 'STORED', 'ERROR').map((code) => ({
     bytes: Buffer.from(`${code}\r\n`),
-    says: { code, value: undefined, cas: undefined, ttl: undefined, opaque: -1, isWon: false },
+    says: { code, value: undefined, cas: undefined, ttl: undefined, opaque: -1, isWon: false, isTaken: false },
   })),
 );
 
-function saidBy({ code, value, cas, ttl, opaque, isWon }: Reply) {
-  return { code, value: value && Buffer.from(value), cas, ttl, opaque, isWon };
+function saidBy({ code, value, cas, ttl, opaque, isWon, isTaken }: Reply) {
+  return { code, value: value && Buffer.from(value), cas, ttl, opaque, isWon, isTaken };
 }
 
 describe('the parser', () => {

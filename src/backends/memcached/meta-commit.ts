@@ -1,0 +1,121 @@
+/**
+ * One write, with a lease or without, and how it is taken back. Decides what a lease needs to be committed: the CAS number of what was
+ * there when it was won, over the connection that it was won on.
+ */
+import { ValueTooLargeError } from '../../errors.js';
+import type { KeptLease } from '../../lock/lease.js';
+import { lockNameOf } from './keys.js';
+import { isMark } from './marks.js';
+import type { MetaConnection } from './meta/connection.js';
+import type { Won } from './meta-leases.js';
+
+export interface Write {
+  readonly key: string;
+  readonly bytes: Buffer;
+  /** As the protocol counts them. */
+  readonly seconds: number;
+}
+
+export interface WriteOptions {
+  readonly deadline: number;
+  /** `_lock<key>` is the lock of every key, and Python's. */
+  readonly isLockedByKey: boolean;
+}
+
+/** What was written, to be taken back should it not stand. */
+export interface Written {
+  takeBack(): Promise<void>;
+}
+
+/** Said by the user: whoever creates under the key finds it changed. */
+export async function put(connection: MetaConnection, write: Write, options: WriteOptions): Promise<Written> {
+  const { key, bytes, seconds } = write;
+  const { deadline, isLockedByKey } = options;
+  try {
+    const [stored] = await Promise.all([
+      connection.store(key, bytes, `T${seconds} c`, { deadline }),
+      isLockedByKey ? voidLock(connection, key, deadline) : false,
+    ]);
+    return written(connection, key, { cas: stored.cas, deadline });
+  } catch (error) {
+    // The value before this one is no longer true.
+    if (error instanceof ValueTooLargeError) await connection.send('md', key, '', { deadline });
+    throw error;
+  }
+}
+
+/** `undefined`: refused. */
+export async function commit(
+  lease: KeptLease,
+  won: Won,
+  { key, bytes, seconds }: Write,
+  { deadline, isLockedByKey }: WriteOptions,
+): Promise<Written | undefined> {
+  const { connection } = won.held;
+  const isLost = !lease.stands;
+  const cas = await won.held.take();
+  if (isLost || cas === undefined) return undefined;
+  // What was there is overwritten, what wasn't is added.
+  const entry = won.by === 'stub' ? cas : won.entry;
+  const release = () => connection.send('md', won.held.name, `C${cas}`, { deadline });
+  try {
+    if (isLockedByKey && !(await isHeld(connection, { key, cas, deadline }))) return undefined;
+    const flags = `${entry === undefined ? 'ME' : `C${entry}`} T${seconds} c`;
+    const storing = connection.store(key, bytes, flags, { deadline });
+    // Once more behind the write: a delete that came between has voided the lock.
+    const checking = isLockedByKey ? isHeld(connection, { key, cas, deadline }) : true;
+    const releasing = won.by === 'lock' ? release() : undefined;
+    const [stored, stands] = await Promise.all([storing, checking, releasing]);
+    if (stored.code !== 'HD') return undefined;
+    const done = written(connection, key, { cas: stored.cas, deadline });
+    if (stands) return done;
+    await done.takeBack();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ValueTooLargeError && entry !== undefined)
+      await connection.send('md', key, `C${entry}`, { deadline });
+    throw error;
+  }
+}
+
+/** Removes the key; with locks by key its lease as well. */
+export async function remove(
+  connection: MetaConnection,
+  key: string,
+  { deadline, isLockedByKey }: WriteOptions,
+): Promise<void> {
+  const voiding = isLockedByKey ? voidLock(connection, key, deadline) : false;
+  const [isVoided] = await Promise.all([voiding, connection.send('md', key, '', { deadline })]);
+  // Its holder may have committed before he lost it.
+  if (isVoided) await connection.send('md', key, '', { deadline });
+}
+
+/** Whether there was a lock of ours; another program's is left alone. */
+async function voidLock(connection: MetaConnection, key: string, deadline: number): Promise<boolean> {
+  const name = lockNameOf(key);
+  const { value, cas } = await connection.send('mg', name, 'v c', { deadline });
+  if (!value || !isMark(value) || cas === undefined) return false;
+  const { code } = await connection.send('md', name, `C${cas}`, { deadline });
+  // Renewed in between: it is still there.
+  return code === 'EX' ? voidLock(connection, key, deadline) : true;
+}
+
+async function isHeld(
+  connection: MetaConnection,
+  { key, cas, deadline }: { readonly key: string; readonly cas: string; readonly deadline: number },
+): Promise<boolean> {
+  const lock = await connection.send('mg', lockNameOf(key), 'c', { deadline });
+  return lock.cas === cas;
+}
+
+function written(
+  connection: MetaConnection,
+  key: string,
+  { cas, deadline }: { readonly cas: string | undefined; readonly deadline: number },
+): Written {
+  return {
+    takeBack: async () => {
+      if (cas !== undefined) await connection.send('md', key, `C${cas}`, { deadline });
+    },
+  };
+}
