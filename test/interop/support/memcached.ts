@@ -8,6 +8,7 @@ import type { RunningStore, SharedStore } from './store.js';
 /** Backends by the names of each side, and what they are told besides. */
 const PYTHON = ['memcached', 'pylibmc', 'pymemcache'] as const;
 const OURS = {
+  memcached: { lease: 'key' },
   node_memcached: {},
   memjs: {},
   memcache_client: {},
