@@ -21,8 +21,7 @@ export const PYTHON_CLIENTS: readonly PythonClient[] = PYTHON;
 export const OUR_CLIENTS = Object.keys(OURS) as OurClient[];
 
 export interface SharedMemcached extends RunningStore {
-  readonly port: number;
-  /** What is there, as it is: `'EN'`, or its length, flags and seconds to live (`-1`: for ever), and on the next line its bytes. */
+  /** What is there: `'EN'`, or its length, flags and seconds to live (`-1`: for ever), and on the next line its bytes. */
   look(key: string): Promise<string>;
 }
 
@@ -39,7 +38,6 @@ export async function startSharedMemcached({ python, ours }: Clients): Promise<S
   // Deadlines are not what these tests are about, and eight processes begin slowly.
   const common = { url: server.url, timeout: '1m' } as const;
   return {
-    port: server.port,
     look: async (key) => (await ask(server.port, `mg ${key} s f t v\r\n`)).trimEnd().replace('\r', ''),
     python: ({ arguments: more, ...options } = {}) =>
       startPython({
@@ -81,14 +79,20 @@ function inTurn<T>(list: readonly T[]): () => T {
   };
 }
 
-function memcachedStore(name: string, clients: Clients): SharedStore {
-  return { name, start: () => startSharedMemcached(clients) };
+/** Who shares it stands beside it. */
+export interface MemcachedStore extends SharedStore {
+  readonly clients: Clients;
+  start(): Promise<SharedMemcached>;
+}
+
+function memcachedStore(name: string, clients: Clients): MemcachedStore {
+  return { name, clients, start: () => startSharedMemcached(clients) };
 }
 
 /** In pairs, so that each client of either side is in one. */
-export const memcachedPairs: readonly SharedStore[] = OUR_CLIENTS.map((ours, at) => {
+export const memcachedPairs: readonly MemcachedStore[] = OUR_CLIENTS.map((ours, at) => {
   const python = PYTHON[at % PYTHON.length] ?? PYTHON[0];
-  return memcachedStore(`memcached (${python} and ${ours})`, { python: [python], ours: [ours] });
+  return memcachedStore(`memcached (${python} there, ${ours} here)`, { python: [python], ours: [ours] });
 });
 
 export const memcachedMixed = memcachedStore('memcached (every client)', { python: PYTHON_CLIENTS, ours: OUR_CLIENTS });
