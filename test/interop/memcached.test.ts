@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RegionOptions } from '../../src/api.js';
 import { sha1MangleKey } from '../../src/keys.js';
 import type { CacheRegion } from '../../src/region/region.js';
 import { hear } from './support/errors.js';
@@ -17,28 +18,25 @@ import {
   startSharedMemcached,
 } from './support/memcached.js';
 import { killAll, type Participant } from './support/participant.js';
+import type { Wishes } from './support/store.js';
 import { VALUES } from './support/values.js';
 
 describe('what one writes, every other reads:', () => {
-  const CLIENTS = { python: PYTHON_CLIENTS, ours: OUR_CLIENTS };
-  const python = new Map<PythonClient, Participant>();
-  const mangling = new Map<PythonClient, Participant>();
-  const ours = new Map<OurClient, CacheRegion>();
-  const ourMangling = new Map<OurClient, CacheRegion>();
+  let python: ReadonlyMap<PythonClient, Participant>;
+  let ours: ReadonlyMap<OurClient, CacheRegion>;
+  let mangling: typeof python;
+  let ourMangling: typeof ours;
   let store: SharedMemcached;
   beforeAll(async () => {
-    store = await startSharedMemcached(CLIENTS);
-    // Each is the next of them.
-    for (const client of OUR_CLIENTS) ours.set(client, store.region());
-    for (const client of OUR_CLIENTS) ourMangling.set(client, store.region({}, { keyMangler: sha1MangleKey }));
-    const six = await Promise.all([
-      ...PYTHON_CLIENTS.map(() => store.python()),
-      ...PYTHON_CLIENTS.map(() => store.python({ mangler: 'sha1' })),
-    ]);
-    for (const [at, participant] of six.entries()) {
-      const client = of(PYTHON_CLIENTS, at % PYTHON_CLIENTS.length);
-      (at < PYTHON_CLIENTS.length ? python : mangling).set(client, participant);
-    }
+    store = await startSharedMemcached({ python: PYTHON_CLIENTS, ours: OUR_CLIENTS });
+    // Each that is started has the next client.
+    const participants = async (wishes?: Wishes['python']) =>
+      new Map(await Promise.all(PYTHON_CLIENTS.map(async (client) => [client, await store.python(wishes)] as const)));
+    const regions = (options: RegionOptions) =>
+      new Map(OUR_CLIENTS.map((client) => [client, store.region({}, options)]));
+    ours = regions({});
+    ourMangling = regions({ keyMangler: sha1MangleKey });
+    [python, mangling] = await Promise.all([participants(), participants({ mangler: 'sha1' })]);
   });
   afterAll(async () => {
     await Promise.all([...ours.values(), ...ourMangling.values()].map((region) => region.close()));
@@ -87,12 +85,12 @@ describe('what one writes, every other reads:', () => {
     });
 
     it('under any keys with sha1_mangle_key on both sides', async () => {
-      const [theirs2, mine2] = [known(mangling, theirs), known(ourMangling, mine)];
+      const [participant, region] = [known(mangling, theirs), known(ourMangling, mine)];
       for (const key of ['', 'load_user|5 all', 'hé ☃ 😀', '\r\n\0', '$&', 'cas', '__proto__', 'k'.repeat(300)]) {
-        await theirs2.set(key, 'theirs');
-        expect(await mine2.get(key)).toBe('theirs');
-        await mine2.set(key, 'ours');
-        expect(await theirs2.get(key)).toBe('ours');
+        await participant.set(key, 'theirs');
+        expect(await region.get(key)).toBe('theirs');
+        await region.set(key, 'ours');
+        expect(await participant.get(key)).toBe('ours');
       }
     });
   });
@@ -230,12 +228,6 @@ it("dogpile.cache.memcached needs lease: 'key': Python raises at what the server
   await killAll();
   await store.stop();
 });
-
-function of<T>(list: readonly T[], at: number): T {
-  const found = list[at];
-  if (found === undefined) throw new RangeError(`There is no ${at}.`);
-  return found;
-}
 
 function known<K, V>(map: ReadonlyMap<K, V>, key: K): V {
   const found = map.get(key);

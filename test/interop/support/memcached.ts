@@ -5,8 +5,11 @@ import { ask } from '../../services/server.js';
 import { startOurs, startPython } from './participant.js';
 import type { RunningStore, SharedStore } from './store.js';
 
-/** Backends by the names of each side, and what they are told besides. */
-const PYTHON = ['memcached', 'pylibmc', 'pymemcache'] as const;
+/** As each side names its backends. */
+export const PYTHON_CLIENTS = ['memcached', 'pylibmc', 'pymemcache'] as const;
+export type PythonClient = (typeof PYTHON_CLIENTS)[number];
+
+/** With what they are told besides. */
 const OURS = {
   memcached: { lease: 'key' },
   node_memcached: {},
@@ -14,15 +17,14 @@ const OURS = {
   memcache_client: {},
 } as const;
 
-export type PythonClient = (typeof PYTHON)[number];
 export type OurClient = keyof typeof OURS;
-
-export const PYTHON_CLIENTS: readonly PythonClient[] = PYTHON;
 export const OUR_CLIENTS = Object.keys(OURS) as OurClient[];
 
 export interface SharedMemcached extends RunningStore {
   /** What is there: `'EN'`, or its length, flags and seconds to live (`-1`: for ever), and on the next line its bytes. */
   look(key: string): Promise<string>;
+  /** It has a second to live, as if the rest were over. */
+  lapse(key: string): Promise<void>;
 }
 
 export interface Clients {
@@ -39,6 +41,7 @@ export async function startSharedMemcached({ python, ours }: Clients): Promise<S
   const common = { url: server.url, timeout: '1m' } as const;
   return {
     look: async (key) => (await ask(server.port, `mg ${key} s f t v\r\n`)).trimEnd().replace('\r', ''),
+    lapse: async (key) => void (await ask(server.port, `mg ${key} T1\r\n`)),
     python: ({ arguments: more, ...options } = {}) =>
       startPython({
         backend: `dogpile.cache.${nextOfPython()}`,
@@ -91,7 +94,7 @@ function memcachedStore(name: string, clients: Clients): MemcachedStore {
 
 /** In pairs, so that each client of either side is in one. */
 export const memcachedPairs: readonly MemcachedStore[] = OUR_CLIENTS.map((ours, at) => {
-  const python = PYTHON[at % PYTHON.length] ?? PYTHON[0];
+  const python = PYTHON_CLIENTS[at % PYTHON_CLIENTS.length] ?? PYTHON_CLIENTS[0];
   return memcachedStore(`memcached (${python} there, ${ours} here)`, { python: [python], ours: [ours] });
 });
 
