@@ -1,4 +1,4 @@
-/** The two programs of docs/guide/sharing-with-python.md, run in the order of the page against one server. */
+/** The programs of docs/guide/sharing-with-python.md, run in the order of the page against one server of each kind. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,30 +8,35 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PYTHON } from '../../scripts/programs.mjs';
 import { ROOT, readPage } from '../docs/page.js';
 import { runPage } from '../docs/run.js';
+import { type RunningMemcached, startMemcached } from '../services/memcached.js';
 import { type RunningRedis, startRedis } from '../services/redis.js';
 
 const PAGE = 'docs/guide/sharing-with-python.md';
 
-let server: RunningRedis;
+let redis: RunningRedis;
+let memcached: RunningMemcached;
 let folder: string;
 beforeAll(async () => {
-  server = await startRedis();
+  [redis, memcached] = await Promise.all([startRedis(), startMemcached()]);
   folder = await mkdtemp(join(tmpdir(), 'dogpile-guide-'));
-  process.env.REDIS_URL = server.url;
+  process.env.REDIS_URL = redis.url;
+  process.env.MEMCACHED = memcached.url;
 });
 afterAll(async () => {
   delete process.env.REDIS_URL;
+  delete process.env.MEMCACHED;
   await rm(folder, { recursive: true, force: true });
-  await server.stop();
+  await Promise.all([redis.stop(), memcached.stop()]);
 });
 
 it('each finds what the other has loaded', async () => {
-  const [users = '', before = '', after = ''] = await pythonBlocks();
+  const [users = '', firstUser = '', secondUser = '', shared = '', first = '', second = ''] = await pythonBlocks();
   await writeFile(join(folder, 'users.py'), users);
-  await runPython(before);
+  await writeFile(join(folder, 'shared.py'), shared);
+  await Promise.all([firstUser, first].map(runPython));
   const page = readPage(PAGE);
   await runPage({ ...page, blocks: page.blocks.map((block) => ({ ...block, runs: true })) });
-  await runPython(after);
+  await Promise.all([secondUser, second].map(runPython));
 });
 
 async function pythonBlocks(): Promise<string[]> {

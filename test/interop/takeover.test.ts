@@ -1,11 +1,11 @@
 /** Holders that die or stall with the lock: the other language takes over, nobody deletes another's lock, and nothing late of ours is stored. */
 import { randomUUID } from 'node:crypto';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../backends/redis/support/wait.js';
+import { hear } from './support/errors.js';
 import { killAll, type Participant } from './support/participant.js';
 import { type SharedRedis, startSharedRedis } from './support/redis.js';
 
@@ -205,10 +205,7 @@ describe('a lock of Python without a time, whose holder was killed', () => {
 
   it('is an event that names the lock', async () => {
     await killHolder();
-    const errors: unknown[] = [];
-    const hear = (message: unknown) => errors.push(message);
-    subscribe('dogpile.cache:backend-error', hear);
-    onTestFinished(() => void unsubscribe('dogpile.cache:backend-error', hear));
+    const errors = hear();
     const region = store.region({}, {}, { lockMaxHold: '300ms' });
     onTestFinished(() => region.close());
     expect(await region.getOrCreate('k', () => 'value')).toBe('value');

@@ -36,6 +36,7 @@ export async function startSharedRedis(): Promise<SharedRedis> {
         arguments: { url: server.url, timeout: '1m', ...args },
         ...policy,
       }),
+    strangerRaises: 'UnpicklingError',
     clear: async () => void (await observer.raw('FLUSHALL')),
     stop: async () => {
       observer.close();

@@ -19,6 +19,8 @@ export interface RunningStore {
   ours(wishes?: Wishes['ours']): Promise<Participant>;
   /** One of ours in this process. */
   region(policy?: ConfigureOptions, options?: RegionOptions, args?: Readonly<Record<string, unknown>>): CacheRegion;
+  /** What a Python region without a serializer raises at an entry of ours. */
+  readonly strangerRaises: string;
   /** Forgets all entries and locks. */
   clear(): Promise<void>;
   stop(): Promise<void>;
