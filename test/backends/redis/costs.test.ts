@@ -86,6 +86,23 @@ describe.each([nodeRedisByUrl, ioredisByUrl])('by $way', ({ open }) => {
     expect(await costOf(() => Promise.all(calls()))).toEqual(['mget']);
   });
 
+  it('the tags of what is stored are one more command, whatever their number and that of the keys', async () => {
+    const clock = new FakeClock();
+    region = regionOver(opened, clock);
+    const options = { tags: ['a', 'b', 'c'] };
+    const keys = Array.from({ length: 50 }, (_, at) => `k${at}`);
+    const create = (missing: string[]) => missing.map(() => 1);
+    expect(await costOf(() => region.getOrCreate('k', () => 1, options))).toEqual(['mget', 'eval', 'eval']);
+    expect(await costOf(() => region.getOrCreate('k', () => 2, options))).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.get('k'))).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.getOrCreateMulti(keys, create, options))).toEqual(['mget', 'eval', 'eval']);
+    expect(await costOf(() => region.getOrCreateMulti(keys, create, options))).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.invalidateTags(['a', 'b']))).toEqual(['eval']);
+    await region.getOrCreate('k', () => 3, options);
+    await clock.advance('2h');
+    expect(await costOf(() => region.getOrCreate('k', () => 4, options))).toEqual(['mget', 'mget', 'eval', 'eval']);
+  });
+
   it('set, setMulti, delete, deleteMulti and invalidate are one each', async () => {
     await region.get('k');
     expect(await costOf(() => region.set('k', 1))).toEqual(['eval']);
