@@ -89,7 +89,7 @@ export class Looks {
     if (entry === undefined) return undefined;
     const cutoffs = local.cutoffs();
     const now = core.clock.now();
-    // Most hits are over here; the exact answer costs a tenth of a lookup more.
+    // Most hits are decided here: 1.4 awaited lookups in all, where the exact answer makes it 1.6 (bench/cases/hit.mjs).
     if (!(cutoffs === NO_CUTOFFS && isPlainlyFresh(entry, asked, now))) {
       const cut = worse(cutByTime(entry, cutoffs), core.tags.cutOf(entry));
       if (!isCreated(entry) || judge(entry, asked, cut, now) !== 'fresh') return undefined;
