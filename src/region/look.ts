@@ -5,7 +5,7 @@
 import type { Awaitable, RecordsRequest, Storable } from '../api.js';
 import { CachedValue } from '../api.js';
 import { channels } from '../channels.js';
-import { andThen, isPromiseLike } from '../promises.js';
+import { all, andThen, isPromiseLike } from '../promises.js';
 import type { Core } from './core.js';
 import {
   type Cut,
@@ -142,9 +142,7 @@ export class Looks {
     }
     const entries = keys.map((key, at) => this.#entryOf(key, stored[at]));
     const known = await this.#withTags(entries, records);
-    return Promise.all(
-      entries.map((entry) => this.#judged(entry, { records: known, sentAt: readAt, sync: false }, asked)),
-    );
+    return all(entries.map((entry) => this.#judged(entry, { records: known, sentAt: readAt, sync: false }, asked)));
   }
 
   /** What a creation is decided by. */
@@ -189,9 +187,7 @@ export class Looks {
     }
     const entries = keys.map((key, at) => this.#entryOf(key, stored[at]));
     const known = ignoreExpiration ? records : await this.#withTags(entries, records);
-    return Promise.all(
-      keys.map((key, at) => this.#present(key, entries[at] ?? 'absent', known, asked, ignoreExpiration)),
-    );
+    return all(keys.map((key, at) => this.#present(key, entries[at] ?? 'absent', known, asked, ignoreExpiration)));
   }
 
   #present(
