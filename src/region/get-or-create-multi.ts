@@ -78,6 +78,7 @@ export async function getOrCreateMulti(
       open.map(({ key }) => key),
       open.map(({ name }) => name),
       open[0]?.asked ?? never(),
+      settings.tags,
     );
     settings.signal?.throwIfAborted();
     core.throwIfClosed();
@@ -294,6 +295,7 @@ async function lookUnder(
           silent.map(({ call }) => call.key),
           silent.map(({ call }) => call.name),
           silent[0]?.call.asked ?? never(),
+          silent[0]?.call.settings.tags ?? [],
         );
   const readAgain = new Map(silent.map((contender, at) => [contender, read[at]]));
   return Promise.all(

@@ -54,7 +54,7 @@ export class Looks {
     this.#answersLater = core.store.answersLater;
     this.#reads = new SharedReads({
       get: (name, key, records) => this.#reported(key, () => core.store.get(name, records)),
-      request: () => core.shared?.request(),
+      request: (tags) => core.shared?.request(tags),
       tick: () => core.flights.tick(),
     });
   }
@@ -119,20 +119,28 @@ export class Looks {
 
   // -------------------------------------------------------------------------------------------- looks of a creation
 
-  /** Reads and judges one key. What can't be read is missing; with `onBackendError: 'throw'` it rejects. */
-  look(key: string, name: string, asked: Freshness): Awaitable<Look> {
-    return andThen(this.#read(key, name), (read) => {
+  /**
+   * Reads and judges one key. What can't be read is missing; with `onBackendError: 'throw'` it rejects. `tags`: those that the call
+   * names, whose records then come with the value; others that the entry bears take one command more.
+   */
+  look(key: string, name: string, asked: Freshness, tags: readonly string[]): Awaitable<Look> {
+    return andThen(this.#read(key, name, tags), (read) => {
       const { trouble, sentAt: readAt, sync } = read;
       if (trouble) return { state: 'missing', reason: 'unreadable', isDown: isDown(trouble.error), readAt, sync };
       return this.judge(key, read, asked);
     });
   }
 
-  /** Reads and judges many, in one command; one more where entries bear tags that the store keeps. */
-  async lookMulti(keys: readonly string[], names: readonly string[], asked: Freshness): Promise<Look[]> {
+  /** Reads and judges many, in one command; one more where entries bear tags that the call does not name. */
+  async lookMulti(
+    keys: readonly string[],
+    names: readonly string[],
+    asked: Freshness,
+    tags: readonly string[],
+  ): Promise<Look[]> {
     const core = this.#core;
     const readAt = core.flights.tick();
-    const records = core.shared?.request();
+    const records = core.shared?.request(tags);
     let stored: readonly (Storable | undefined)[];
     try {
       stored = await core.store.getMulti(names, records);
@@ -165,7 +173,7 @@ export class Looks {
 
   /** What `get` gives: fresh values of any version; all that can be read, when `ignoreExpiration`. Counts. */
   find(key: string, asked: Freshness, ignoreExpiration: boolean): Awaitable<CachedValue | undefined> {
-    return andThen(this.#read(key, this.#core.store.mangle(key)), ({ stored, records }) =>
+    return andThen(this.#read(key, this.#core.store.mangle(key), []), ({ stored, records }) =>
       this.#present(key, this.#entryOf(key, stored), records, asked, ignoreExpiration),
     );
   }
@@ -243,7 +251,8 @@ export class Looks {
     const { shared } = this.#core;
     if (!shared) return undefined;
     const tags = new Set(entries.flatMap((entry) => (typeof entry === 'string' ? [] : (entry.metadata.t ?? []))));
-    if (tags.size === 0) return records;
+    const found = records?.found;
+    if (tags.size === 0 || (found && [...tags].every((tag) => found.tags.has(tag)))) return records;
     const request = shared.request([...tags]);
     try {
       await shared.recordsFor(request.tags, request);
@@ -256,11 +265,11 @@ export class Looks {
   // ---------------------------------------------------------------------------------------------------------- reading
 
   /** Sends a read, or shares one. Rejects only with `onBackendError: 'throw'`. */
-  #read(key: string, name: string): Awaitable<Answer> {
+  #read(key: string, name: string, tags: readonly string[]): Awaitable<Answer> {
     const core = this.#core;
-    if (this.#answersLater) return this.#settled(this.#reads.read(name, key));
+    if (this.#answersLater) return this.#settled(this.#reads.read(name, key, tags));
     const sentAt = core.flights.tick();
-    const records = core.shared?.request();
+    const records = core.shared?.request(tags);
     try {
       const stored = core.store.get(name, records);
       if (!isPromiseLike(stored)) return { stored, records, sentAt, sync: true, trouble: undefined };

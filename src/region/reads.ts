@@ -15,20 +15,22 @@ export interface Read {
 export interface ReadsOptions {
   /** `key`: of the first who asked. */
   get(name: string, key: string, records: RecordsRequest | undefined): Awaitable<Storable | undefined>;
-  /** Which records each read brings along, if any. */
-  request(): RecordsRequest | undefined;
+  /** Which records each read brings along, if any: those of these tags among them. */
+  request(tags: readonly string[]): RecordsRequest | undefined;
   tick(): number;
 }
 
 interface Lane {
   underWay: boolean;
+  /** Tags that callers of the next read have named. */
+  readonly tags: Set<string>;
   next: Promise<Read> | undefined;
   send: (() => void) | undefined;
 }
 
 export class SharedReads {
   readonly #get: ReadsOptions['get'];
-  readonly #request: () => RecordsRequest | undefined;
+  readonly #request: ReadsOptions['request'];
   readonly #tick: () => number;
   /** By mangled key; there while a read is under way or next. Written by `read` and the end of a read. */
   readonly #lanes = new Map<string, Lane>();
@@ -47,12 +49,14 @@ export class SharedReads {
     return this.#lanes.has(name);
   }
 
-  read(name: string, key: string): Promise<Read> {
+  /** `tags`: what the caller expects the entry to bear; their records come along. */
+  read(name: string, key: string, tags: readonly string[] = []): Promise<Read> {
     let lane = this.#lanes.get(name);
     if (!lane) {
-      lane = { underWay: false, next: undefined, send: undefined };
+      lane = { underWay: false, tags: new Set(), next: undefined, send: undefined };
       this.#lanes.set(name, lane);
     }
+    for (const tag of tags) lane.tags.add(tag);
     lane.next ??= this.#schedule(name, key, lane);
     return lane.next;
   }
@@ -63,7 +67,9 @@ export class SharedReads {
         lane.send = undefined;
         lane.next = undefined;
         lane.underWay = true;
-        this.#send(name, key)
+        const tags = [...lane.tags];
+        lane.tags.clear();
+        this.#send(name, key, tags)
           .then(resolve, reject)
           .finally(() => this.#arrived(name, lane));
       };
@@ -71,9 +77,9 @@ export class SharedReads {
     });
   }
 
-  async #send(name: string, key: string): Promise<Read> {
+  async #send(name: string, key: string, tags: readonly string[]): Promise<Read> {
     const sentAt = this.#tick();
-    const records = this.#request();
+    const records = this.#request(tags);
     return { stored: await this.#get(name, key, records), records, sentAt };
   }
 
