@@ -22,7 +22,7 @@ import type {
 } from './api.js';
 import { CantDeserializeError, ValidationError } from './errors.js';
 import { lockState } from './lock/lock-state.js';
-import { andThen, isPromiseLike } from './promises.js';
+import { all, andThen, isPromiseLike } from './promises.js';
 
 /**
  * Forwards everything to `proxied`. A subclass that watches or refuses overrides verbs: `get`, `set` and `delete` see every read,
@@ -283,9 +283,4 @@ async function givenBack(leases: readonly Lease[], error: unknown): Promise<neve
 function missingIfGarbage(error: unknown): undefined {
   if (error instanceof CantDeserializeError) return undefined;
   throw error;
-}
-
-/** Answers of many, at once where all are there. */
-function all<T>(answers: readonly Awaitable<T>[]): Awaitable<T[]> {
-  return answers.some(isPromiseLike) ? Promise.all(answers) : (answers as T[]);
 }

@@ -283,9 +283,9 @@ export class Store {
       if (lease instanceof LocalLease) local.set(name, lease);
       else if (lease) kept.set(name, lease);
     }
-    const lost = [...local].filter(([, lease]) => !lease.stands).map(([name]) => name);
-    const standing = new Map([...entries].filter(([name]) => !lost.includes(name)));
-    if (standing.size === 0) return new Set(lost);
+    const lost = new Set([...local].filter(([, lease]) => !lease.stands).map(([name]) => name));
+    const standing = new Map([...entries].filter(([name]) => !lost.has(name)));
+    if (standing.size === 0) return lost;
     const options = { ttl, generation, leases: kept.size > 0 ? kept : undefined };
     const answer = this.#ask('setMulti', () => this.backend.setMulti(standing, options));
     for (const lease of local.values()) {

@@ -38,9 +38,27 @@ describe('a store that does not answer', () => {
     expect(settledAt - start).toBe(1000);
     expect(create).toHaveBeenCalledTimes(10);
     expect(await call(3)).toBe('k3 made');
+    const wave = () => Promise.all(Array.from({ length: 1000 }, (_, n) => call(n)));
+    await wave();
+    expect(create).toHaveBeenCalledTimes(21);
     expect(clock.now() - start).toBe(1000);
-    expect(region.statistics).toMatchObject({ backendTimeouts: 10, droppedWrites: 11 });
+    expect(region.statistics).toMatchObject({ backendTimeouts: 10, droppedWrites: 21 });
     expect(backend.state.entries.size).toBe(0);
+
+    backend.pause = () => undefined;
+    await clock.advance('2s');
+    // The first call is the probe; the others don't wait for it.
+    expect(await call(0)).toBe('k0 made');
+    await wave();
+    create.mockClear();
+    await wave();
+    expect(create).not.toHaveBeenCalled();
+    await clock.advance('11s');
+    // Expired: each is created once, for all its callers.
+    await wave();
+    await region.idle();
+    expect(create).toHaveBeenCalledTimes(10);
+    expect(backend.state.entries.size).toBe(10);
     expect(clock.pending).toBe(0);
   });
 

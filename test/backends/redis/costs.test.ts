@@ -120,12 +120,39 @@ describe.each([nodeRedisByUrl, ioredisByUrl])('by $way', ({ open }) => {
     }
   });
 
-  it('entries with tags cost one more where they are read, none where they are created', async () => {
-    const create = () => region.getOrCreate('k', () => 1, { tags: ['s', 't'] });
-    expect(await costOf(create)).toEqual(['mget', 'eval', 'eval']);
-    expect(await costOf(create)).toEqual(['mget', 'mget']);
+  it('tags that the call names come with the value', async () => {
+    const clock = new FakeClock();
+    region = regionOver(opened, clock);
+    const options = { tags: ['a', 'b', 'c'] };
+    const keys = Array.from({ length: 50 }, (_, at) => `k${at}`);
+    const create = (missing: string[]) => missing.map(() => 1);
+    expect(await costOf(() => region.getOrCreate('k', () => 1, options))).toEqual(['mget', 'eval', 'eval']);
+    expect(await costOf(() => region.getOrCreate('k', () => 2, options))).toEqual(['mget']);
+    expect(await costOf(() => region.getOrCreateMulti(keys, create, options))).toEqual(['mget', 'eval', 'eval']);
+    expect(await costOf(() => region.getOrCreateMulti(keys, create, options))).toEqual(['mget']);
+    await clock.advance('2h');
+    expect(await costOf(() => region.getOrCreate('k', () => 4, options))).toEqual(['mget', 'eval', 'eval']);
+    expect(await costOf(() => region.invalidateTags(['a', 'b']))).toEqual(['eval']);
+    expect(await region.getOrCreate('k', () => 5, options)).toBe(5);
+    expect(await region.getOrCreateMulti(['k0', 'k1'], (missing) => missing.map(() => 6), options)).toEqual([6, 6]);
+  });
+
+  it('others that an entry bears are one more command, whatever their number and that of the keys', async () => {
+    const clock = new FakeClock();
+    region = regionOver(opened, clock);
+    const keys = Array.from({ length: 50 }, (_, at) => `k${at}`);
+    await region.getOrCreate('k', ({ tag }) => (tag('a', 'b', 'c'), 1));
+    await region.getOrCreateMulti(keys, (missing, { tag }) => {
+      for (const key of missing) tag(key, key, 'a');
+      return missing;
+    });
     expect(await costOf(() => region.get('k'))).toEqual(['mget', 'mget']);
-    expect(await costOf(() => region.invalidateTags(['s', 't']))).toEqual(['eval']);
+    expect(await costOf(() => region.getOrCreate('k', () => 2))).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.getOrCreate('k', () => 2, { tags: ['a'] }))).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.getMulti(keys))).toEqual(['mget', 'mget']);
+    expect(await costOf(() => region.getOrCreateMulti(keys, () => []))).toEqual(['mget', 'mget']);
+    await clock.advance('2h');
+    expect(await costOf(() => region.getOrCreate('k', () => 3))).toEqual(['mget', 'mget', 'eval', 'eval']);
   });
 
   it('set, setMulti, delete, deleteMulti and invalidate are one each', async () => {
