@@ -74,7 +74,7 @@ async function open(options: OpenOptions, openLmdb: OpenLmdb, locks: RangeLocks 
 }
 
 /** Nobody else opens or closes it meanwhile, where there are locks. */
-function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile): Environment {
+async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile): Promise<Environment> {
   const { path, mode, maxReaders } = options;
   const isSynced = options.sync || !lockFile.canTellCrashes;
   lockFile.discardAfterCrash(path);
@@ -84,15 +84,17 @@ function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile)
   // The map may then be read to its end; should it have been damaged, it gets its size back.
   if (file?.kind === 'short') truncateSync(path, file.wanted);
   lockFile.enter({ isSynced });
-  const db = openLmdb({
-    path,
-    noSubdir: true,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    noSync: !isSynced,
-    maxReaders,
-    permissionsMode: mode,
-  });
+  const db = await lockFile.still(() =>
+    openLmdb({
+      path,
+      noSubdir: true,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      noSync: !isSynced,
+      maxReaders,
+      permissionsMode: mode,
+    }),
+  );
   const environment = new Environment(db, path, { sync: isSynced, lockFile });
   try {
     if (file?.kind === 'short') readThrough(db);
@@ -100,7 +102,7 @@ function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile)
     environment.transaction(() => sweepLeases(db));
   } catch (error) {
     if (file?.kind === 'short') truncateSync(path, file.size);
-    void db.close();
+    await db.close();
     throw error;
   }
   return environment;
