@@ -3,6 +3,7 @@
  * committed, wake-ups among its users. Decides when it is opened and closed, nothing of what stands in it.
  */
 import { BackendUnavailableError, DogpileCacheError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 import type { Lmdb } from './engine.js';
 import type { LockFile } from './lock-file.js';
 import { Room } from './room.js';
@@ -51,8 +52,7 @@ export class Environment {
       return run();
     } catch (error) {
       if (error instanceof DogpileCacheError) throw error;
-      const { message } = error as { message?: unknown };
-      throw new BackendUnavailableError(`The cache file "${this.path}" can't be read or written: ${String(message)}`, {
+      throw new BackendUnavailableError(`The cache file "${this.path}" can't be read or written: ${messageOf(error)}`, {
         cause: error,
       });
     }

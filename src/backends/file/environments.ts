@@ -4,6 +4,7 @@
  */
 import { truncateSync } from 'node:fs';
 import { BackendUnavailableError, DogpileCacheError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 import { importLmdb, importRangeLocks, type Lmdb, type OpenLmdb, type RangeLocks } from './engine.js';
 import { Environment } from './environment.js';
 import { inspect } from './inspect.js';
@@ -148,8 +149,7 @@ export async function naming<T>(path: string, run: () => Promise<T>): Promise<T>
     return await run();
   } catch (error) {
     if (error instanceof DogpileCacheError) throw error;
-    const { message } = error as { message?: unknown };
-    throw new BackendUnavailableError(unusable(path, String(message)), { cause: error });
+    throw new BackendUnavailableError(unusable(path, messageOf(error)), { cause: error });
   }
 }
 
