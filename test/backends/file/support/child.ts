@@ -73,8 +73,9 @@ export class Child {
   }
 }
 
-export async function startProcess(args: FileArguments): Promise<Child> {
-  const given = JSON.stringify({ built: await builtPath(), ...args });
+/** `library`: in place of that of this project. */
+export async function startProcess(args: FileArguments, library?: string): Promise<Child> {
+  const given = JSON.stringify({ built: library ?? (await builtPath()), ...args });
   const forked = fork(program, [given], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const answers = new Answers((message) => void forked.send(message));
   forked.on('message', (answer) => answers.hear(answer as Answer));
