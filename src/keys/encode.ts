@@ -130,17 +130,21 @@ class Encoder {
       const { name } = value.constructor ?? {};
       return `@${typeof name === 'string' ? nameOf(name) : ''}(${this.#read('.toCacheKey()', () => toCacheKey.call(value))})`;
     }
-    if (types.isArrayBuffer(value)) return `ArrayBuffer(${hex(new Uint8Array(value))})`;
     if (types.isTypedArray(value) && isOf(value, Buffer.isBuffer(value) ? 4 : 3)) return bytesOrNumbers(value);
-    const isBare = types.isDate(value) || types.isMap(value) || types.isSet(value);
-    if (isBare && isOf(value, 2)) {
-      refuseSymbols(value);
-      refuseExtras(value, Object.keys(value));
-      if (types.isDate(value)) return `Date(${instant(value)})`;
-      return types.isMap(value) ? this.#map(value) : this.#set(value as ReadonlySet<unknown>);
-    }
+    if (isBuiltIn(value)) return this.#builtIn(value);
     if (!isPlain(value)) throw new Refused(refusedKind(value));
     return this.#plain(value);
+  }
+
+  #builtIn(value: Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | ArrayBuffer): string {
+    // Its contents are not its names and values, whatever prototype it has been given.
+    if (!isOf(value, 2)) throw new Refused(refusedKind(value));
+    refuseSymbols(value);
+    refuseExtras(value, Object.keys(value));
+    if (types.isDate(value)) return `Date(${instant(value)})`;
+    if (types.isMap(value)) return this.#map(value);
+    if (types.isSet(value)) return this.#set(value);
+    return `ArrayBuffer(${hex(new Uint8Array(value))})`;
   }
 
   #array(value: readonly unknown[]): string {
@@ -162,7 +166,7 @@ class Encoder {
 
   #map(value: ReadonlyMap<unknown, unknown>): string {
     const parts: string[] = [];
-    for (const [key, item] of value) {
+    for (const [key, item] of Map.prototype.entries.call(value)) {
       const name = this.#part(`.keys()[${parts.length}]`, key);
       parts.push(`${name}=>${this.#part(`.get(${name.slice(0, 40)})`, item)}`);
     }
@@ -171,7 +175,7 @@ class Encoder {
 
   #set(value: ReadonlySet<unknown>): string {
     const parts: string[] = [];
-    for (const item of value) parts.push(this.#part(`.values()[${parts.length}]`, item));
+    for (const item of Set.prototype.values.call(value)) parts.push(this.#part(`.values()[${parts.length}]`, item));
     return `Set(${parts.join(',')})`;
   }
 
@@ -229,7 +233,8 @@ function isOf(value: object, steps: number): boolean {
 /** A literal, or an object without a prototype: both are their names and values. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (Symbol.toStringTag in value || types.isArgumentsObject(value)) return false;
+  // The latter tells what an object was made as, whatever prototype it has been given.
+  if (Symbol.toStringTag in value || Object.prototype.toString.call(value) !== '[object Object]') return false;
   if (prototype === null || prototype === Object.prototype) return true;
   // Object.prototype of another realm.
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
@@ -247,6 +252,10 @@ function refuseSymbols(value: object): void {
     if (Object.prototype.propertyIsEnumerable.call(value, name))
       throw new Refused(`it has the property ${String(name)}, named by a symbol`);
   }
+}
+
+function isBuiltIn(value: object): value is Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | ArrayBuffer {
+  return types.isDate(value) || types.isMap(value) || types.isSet(value) || types.isArrayBuffer(value);
 }
 
 function refusedKind(value: object): string {

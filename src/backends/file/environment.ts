@@ -3,6 +3,7 @@
  * committed, wake-ups among its users. Decides when it is opened and closed, nothing of what stands in it.
  */
 import { BackendUnavailableError, DogpileCacheError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 import type { Lmdb } from './engine.js';
 import type { LockFile } from './lock-file.js';
 import { Room } from './room.js';
@@ -51,8 +52,7 @@ export class Environment {
       return run();
     } catch (error) {
       if (error instanceof DogpileCacheError) throw error;
-      const { message } = error as { message?: unknown };
-      throw new BackendUnavailableError(`The cache file "${this.path}" can't be read or written: ${String(message)}`, {
+      throw new BackendUnavailableError(`The cache file "${this.path}" can't be read or written: ${messageOf(error)}`, {
         cause: error,
       });
     }
@@ -80,11 +80,25 @@ export class Environment {
   #transaction<T>(run: () => T): T {
     let answer: { readonly value: T } | undefined;
     // A callback that answered with a promise (as `put` does) would leave the transaction open.
-    this.db.transactionSync(() => {
-      answer = { value: run() };
-    }, this.#flags);
+    this.#lockFile.writing(() =>
+      this.db.transactionSync(() => {
+        this.#refuseOlderState();
+        answer = { value: run() };
+      }, this.#flags),
+    );
     if (!answer) throw new Error('The transaction did not run.');
     return answer.value;
+  }
+
+  /**
+   * LMDB was opened by a process that has no locks, while another wrote: this transaction would begin from an older state than the last, and
+   * destroy the file. Whoever opens it next sets that right.
+   */
+  #refuseOlderState(): void {
+    if (this.db.getWriteTxnId() <= this.db.env.info().lastTxnId)
+      throw new Error(
+        'it was opened by a process without fs-native-extensions while another wrote; restart one of them',
+      );
   }
 
   /** Once, by its last user. */

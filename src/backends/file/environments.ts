@@ -4,6 +4,7 @@
  */
 import { truncateSync } from 'node:fs';
 import { BackendUnavailableError, DogpileCacheError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 import { importLmdb, importRangeLocks, type Lmdb, type OpenLmdb, type RangeLocks } from './engine.js';
 import { Environment } from './environment.js';
 import { inspect } from './inspect.js';
@@ -74,7 +75,7 @@ async function open(options: OpenOptions, openLmdb: OpenLmdb, locks: RangeLocks 
 }
 
 /** Nobody else opens or closes it meanwhile, where there are locks. */
-function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile): Environment {
+async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile): Promise<Environment> {
   const { path, mode, maxReaders } = options;
   const isSynced = options.sync || !lockFile.canTellCrashes;
   lockFile.discardAfterCrash(path);
@@ -84,15 +85,17 @@ function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile)
   // The map may then be read to its end; should it have been damaged, it gets its size back.
   if (file?.kind === 'short') truncateSync(path, file.wanted);
   lockFile.enter({ isSynced });
-  const db = openLmdb({
-    path,
-    noSubdir: true,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    noSync: !isSynced,
-    maxReaders,
-    permissionsMode: mode,
-  });
+  const db = await lockFile.still(() =>
+    openLmdb({
+      path,
+      noSubdir: true,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      noSync: !isSynced,
+      maxReaders,
+      permissionsMode: mode,
+    }),
+  );
   const environment = new Environment(db, path, { sync: isSynced, lockFile });
   try {
     if (file?.kind === 'short') readThrough(db);
@@ -100,7 +103,7 @@ function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile)
     environment.transaction(() => sweepLeases(db));
   } catch (error) {
     if (file?.kind === 'short') truncateSync(path, file.size);
-    void db.close();
+    await db.close();
     throw error;
   }
   return environment;
@@ -146,8 +149,7 @@ export async function naming<T>(path: string, run: () => Promise<T>): Promise<T>
     return await run();
   } catch (error) {
     if (error instanceof DogpileCacheError) throw error;
-    const { message } = error as { message?: unknown };
-    throw new BackendUnavailableError(unusable(path, String(message)), { cause: error });
+    throw new BackendUnavailableError(unusable(path, messageOf(error)), { cause: error });
   }
 }
 

@@ -10,8 +10,9 @@ export type { Child };
 
 const program = join(import.meta.dirname, 'child.mjs');
 
-export async function startProcess(args: FileArguments): Promise<Child> {
-  return forkChild(program, { built: await builtPath(), ...args });
+/** `library`: in place of that of this project. */
+export async function startProcess(args: FileArguments, library?: string): Promise<Child> {
+  return forkChild(program, { built: library ?? (await builtPath()), ...args });
 }
 
 export async function startThread(args: FileArguments): Promise<Child> {
