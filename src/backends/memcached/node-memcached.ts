@@ -7,7 +7,7 @@ import type { KeyMangler } from '../../api.js';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
 import { sha256MangleKey } from '../../keys/manglers.js';
 import type { MemcachedServer } from './address.js';
-import type { Found, MemcachedClient } from './client.js';
+import { type Found, type MemcachedClient, removeByWrite } from './client.js';
 import type { NodeMemcachedLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import { isCarried } from './keys.js';
@@ -136,9 +136,8 @@ export class NodeMemcachedClient implements MemcachedClient {
     return this.#cas(key, asText(found.bytes), found.bytes, seconds, found);
   }
 
-  /** There is no delete by CAS number: it is overwritten by nothing, which is gone at once. */
   remove(key: string, found: Found): Promise<boolean> {
-    return this.#cas(key, '', found.bytes, AT_ONCE, found);
+    return removeByWrite(this, key, found, () => this.#cas(key, '', found.bytes, AT_ONCE, found));
   }
 
   async delete(key: string): Promise<void> {
@@ -199,7 +198,7 @@ function refusal(client: object, key: string, bytes: Uint8Array, answer: unknown
   const trouble = troubles.get(client);
   if (trouble?.includes('too large'))
     return new ValueTooLargeError(`The entry "${key}" has ${bytes.length} bytes; the server takes fewer (its -I).`);
-  if (trouble) return new Error(trouble);
+  if (trouble) return new BackendUnavailableError(`memcached did not store "${key}": ${trouble}`);
   return new BackendUnavailableError(
     `memcached did not store "${key}" (${bytes.length} bytes), and the client says no more.`,
   );

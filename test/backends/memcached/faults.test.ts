@@ -199,6 +199,31 @@ describe.each(PACKAGES)('$name', (by) => {
     expect(region.statistics.creations).toBe(200);
   });
 
+  it('a full server that may not evict refuses values; reading, deleting and letting go work', async () => {
+    const server = await serve({ memory: 2, args: ['-M'] });
+    const backend = opened(by, server.url);
+    await backend.set('kept', bytes);
+    await backend.set('leased', bytes);
+    const released = await backend.mutex?.('released')?.acquire();
+    await backend.mutex?.('leased')?.acquire();
+    // Every size class that an entry or a lock may have.
+    for (const size of [400_000, 100_000, 20_000, 1000, 200, 120, 100, 60, 40, 20, 5, 1]) {
+      const set = (at: number) => `set f${size}-${at} 0 0 ${size} noreply\r\n${'x'.repeat(size)}\r\n`;
+      const count = Math.ceil(3_000_000 / (size + 50));
+      await raw(server.port, `${Array.from({ length: count }, (_, at) => set(at)).join('')}version`);
+    }
+    await expect(async () => backend.set('k', Buffer.alloc(100_000, 'x'))).rejects.toMatchObject({
+      code: 'DOGPILE_BACKEND_UNAVAILABLE',
+      message: expect.stringMatching(/out of memory/i),
+    });
+    expect(text(await backend.get('kept'))).toBe('value');
+    await released?.release();
+    expect(await backend.mutex?.('released')?.locked()).toBe(false);
+    await backend.delete('leased');
+    expect(await backend.get('leased')).toBe(undefined);
+    expect(await backend.mutex?.('leased')?.locked()).toBe(false);
+  });
+
   it('thousands of long keys at once', async () => {
     const server = await serve();
     const backend = opened(by, server.url, { timeout: '10s' });
