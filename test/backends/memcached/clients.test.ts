@@ -1,6 +1,6 @@
 /** Where clients come from: handed in, made here, with credentials, over TLS and unix sockets, or not installed. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import type { CacheBackend } from '../../../src/api.js';
 import { memcacheClientBackend, memjsBackend } from '../../../src/backends/memcached.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { startMemcached } from '../../services/memcached.js';
-import { startMemcachedWithSasl, startMemcachedWithTls } from '../../services/memcached-secured.js';
+import { startMemcachedWithSasl } from '../../services/memcached-sasl.js';
 import { startServer } from '../../services/server.js';
 import { builtPath } from '../../support/built.js';
 import { PACKAGES } from './support/packages.js';
@@ -173,14 +173,15 @@ describe('memjs', () => {
 
 describe('memcache_client', () => {
   it('speaks TLS, and believes only who proves who he is', async () => {
-    const server = await startMemcachedWithTls();
+    const server = await startMemcached({ tls: true });
     ends.push(() => server.kill());
     const url = `127.0.0.1:${server.port}`;
-    const tls = { ca: server.certificate, servername: 'localhost' };
+    const ca = readFileSync(server.certificate ?? '');
+    const tls = { ca, servername: 'localhost' };
     const backend = closing(memcacheClientBackend({ url, tls }));
     await backend.set('k', bytes);
     expect(text(await backend.get('k'))).toBe('value');
-    for (const other of [true, { servername: 'localhost' }, { ca: server.certificate, servername: 'elsewhere' }]) {
+    for (const other of [true, { servername: 'localhost' }, { ca, servername: 'elsewhere' }]) {
       await expect(async () =>
         closing(memcacheClientBackend({ url, tls: other, timeout: '2s' })).get('k'),
       ).rejects.toMatchObject({ code: 'DOGPILE_BACKEND_UNAVAILABLE' });
