@@ -100,7 +100,7 @@ export class Ledger {
     if (kind === 'released') {
       const before = this.#releases.get(token);
       // Twice is lawful where a commit or an acquire was not answered in time: it is released behind that, whatever comes later.
-      const isTroubled = grant && grant.process.troubledAt >= grant.at;
+      const isTroubled = grant && Math.max(grant.process.troubledAt, grant.process.disturbedAt) >= grant.at;
       if (before !== undefined && before !== request && !isTroubled)
         this.#violated(`the lease ${whose} was released twice`);
       this.#releases.set(token, request);
