@@ -14,8 +14,7 @@ import {
   type StoreRequest,
 } from '../../src/testing/simulation/fenced-store.js';
 import { type SimulationOptions, simulate } from '../../src/testing/simulation/simulate.js';
-
-const MOST_SEEDS = 400;
+import { CAME_BACK, firstFound, LOST_TAGS, MOST_SEEDS } from './support/first-found.js';
 
 interface Mutant {
   readonly store?: () => FencedStore;
@@ -25,20 +24,9 @@ interface Mutant {
   readonly finds: RegExp;
 }
 
-/** The first violation of the first seed that finds one. */
-async function found(
-  { store, connect, simulation }: Omit<Mutant, 'finds'>,
-  seeds = MOST_SEEDS,
-): Promise<string | undefined> {
-  for (let seed = 1; seed <= seeds; seed++) {
-    const { violations } = await simulate({ seed, ...simulation, store: { store: store?.(), connect } });
-    if (violations[0] !== undefined) return `SEED=${seed}: ${violations[0]}`;
-  }
-  return undefined;
+function found({ store, connect, simulation }: Omit<Mutant, 'finds'>, seeds = MOST_SEEDS): Promise<string | undefined> {
+  return firstFound((seed) => simulate({ seed, ...simulation, store: { store: store?.(), connect } }), seeds);
 }
-
-const LOST_TAGS = { generations: true, tags: true, misfortunes: { evict: 40 } } as const;
-const CAME_BACK = /was given \d+ of \w, but .* before the call began/;
 
 const mutants: Record<string, Mutant> = {
   'a commit that does not compare the token': {
@@ -129,7 +117,7 @@ const mutants: Record<string, Mutant> = {
       new (class extends FencedStore {
         protected override release(): void {}
       })(),
-    finds: /./,
+    finds: /was renewed although it no longer stands \(released\)/,
   },
   'a release that does not compare the token': {
     store: () =>
@@ -138,7 +126,7 @@ const mutants: Record<string, Mutant> = {
           this.voidLease(key);
         }
       })(),
-    finds: /./,
+    finds: /was granted .* while .* stands/,
   },
   'a renewal that does not compare the token': {
     store: () =>
@@ -211,7 +199,7 @@ const mutants: Record<string, Mutant> = {
           if (tags) this.records.set(region, before);
         }
       })(),
-    finds: /./,
+    finds: /refused this write again and again/,
   },
   'an invalidation of tags that the region does not remember': {
     simulation: LOST_TAGS,
@@ -256,7 +244,7 @@ const mutants: Record<string, Mutant> = {
           return record && { ...record, rid: this.records.get(region)?.rid ?? record.rid };
         }
       })(),
-    finds: /./,
+    finds: /refused this write again and again/,
   },
   'a client that does not renew': {
     connect: (link, options) =>
@@ -272,7 +260,7 @@ const mutants: Record<string, Mutant> = {
   'a client that writes without its lease': {
     connect: (link, options) =>
       new FencedBackend({ ...link, send: (request) => link.send(withoutTokens(request)) }, options),
-    finds: /./,
+    finds: CAME_BACK,
   },
 };
 

@@ -33,5 +33,14 @@ if (process.env.SEED !== undefined) {
     it('hold where the server loses records and scripts all the time', { timeout: 600_000 }, async () => {
       expect(await failingSeeds(Math.ceil(seeds / 4), LOSING)).toEqual([]);
     });
+
+    it('a seed is a run: the same steps again', async () => {
+      const run = () => simulateRedis({ seed: 7, trace: true, stranger: true });
+      const [one, other] = [await run(), await run()];
+      // Tokens and incarnations are drawn by the library itself.
+      const drawn = (trace: readonly string[]) => trace.map((line) => line.replace(/#\w{4}|\w{32}/g, '#'));
+      expect(drawn(one.trace)).toEqual(drawn(other.trace));
+      expect(one.creations).toBeGreaterThan(0);
+    });
   });
 }

@@ -14,6 +14,7 @@ export interface Grant {
   readonly process: SimulatedProcess;
   readonly at: number;
   readonly region: string | undefined;
+  readonly isForeign: boolean;
   until: number;
   /** A hard invalidation of its region lets others take it over, and its holder not renew it; a commit is judged by its generation. */
   isCut: boolean;
@@ -77,7 +78,8 @@ export class Ledger {
     if (SAYS_NOTHING.includes(meaning.kind)) return;
     if (!('token' in meaning)) {
       const grant = this.#latest.get(meaning.key);
-      if (grant) grant.ended ??= `its key was ${meaning.kind}`;
+      if (grant && (!grant.isForeign || meaning.kind === 'evicted lease'))
+        grant.ended ??= `its key was ${meaning.kind}`;
       return;
     }
     const { kind, key, token } = meaning;
@@ -98,7 +100,7 @@ export class Ledger {
     if (kind === 'released') {
       const before = this.#releases.get(token);
       // Twice is lawful where a commit or an acquire was not answered in time: it is released behind that, whatever comes later.
-      const isTroubled = grant && grant.process.troubledAt >= grant.at;
+      const isTroubled = grant && Math.max(grant.process.troubledAt, grant.process.disturbedAt) >= grant.at;
       if (before !== undefined && before !== request && !isTroubled)
         this.#violated(`the lease ${whose} was released twice`);
       this.#releases.set(token, request);
@@ -106,7 +108,11 @@ export class Ledger {
     if (grant) grant.ended ??= kind;
   }
 
-  #granted({ key, token, ms, region }: Granted, process: SimulatedProcess | undefined, now: number): void {
+  #granted(
+    { key, token, ms, region, isForeign = false }: Granted,
+    process: SimulatedProcess | undefined,
+    now: number,
+  ): void {
     if (!process) return;
     const before = this.#latest.get(key);
     if (before && before.token !== token && this.stands(before.token, now)) {
@@ -115,7 +121,17 @@ export class Ledger {
       );
     }
     if (before && before.token !== token) before.ended ??= 'another took it over';
-    const grant: Grant = { key, token, process, at: now, region, until: now + ms, isCut: false, ended: undefined };
+    const grant: Grant = {
+      key,
+      token,
+      process,
+      at: now,
+      region,
+      until: now + ms,
+      isCut: false,
+      isForeign,
+      ended: undefined,
+    };
     this.#grants.set(token, grant);
     this.#latest.set(key, grant);
   }

@@ -27,13 +27,14 @@ export type Meaning =
   | { readonly kind: 'evicted lease'; readonly key: string }
   | Invalidated;
 
-/** `region`: whose hard invalidation cuts it off. */
+/** `region`: whose hard invalidation cuts it off. `isForeign`: of another program, which nothing of ours ends. */
 export interface Granted {
   readonly kind: 'granted';
   readonly key: string;
   readonly token: string;
   readonly ms: number;
   readonly region?: string | undefined;
+  readonly isForeign?: boolean;
 }
 
 /** `region`: by whose generation it was written. */

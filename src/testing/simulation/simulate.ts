@@ -1,6 +1,6 @@
 /**
  * A simulation: several processes with real regions, one store, a network between them and everything that goes wrong, drawn from one
- * seed. Decides what there is and what goes wrong when; what is a violation is `watch.ts`.
+ * seed. Decides what there is and when it ends; what goes wrong is `trouble-maker.ts`'s, what is a violation `watch.ts`'s.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ChannelMessages } from '../../channels.js';
@@ -10,11 +10,12 @@ import { Chance } from './chance.js';
 import { Client, Database } from './clients.js';
 import { FencedModel, type FencedModelOptions } from './fenced-model.js';
 import type { StoreModel } from './model.js';
-import { type Faults, Network } from './network.js';
+import { Network } from './network.js';
 import { SimulatedProcess } from './process.js';
 import { RedisModel } from './redis/model.js';
 import type { SimulatedScripts } from './redis/scripts.js';
 import { Scheduler } from './scheduler.js';
+import { MISFORTUNES, type Misfortunes, QUIET, TroubleMaker } from './trouble-maker.js';
 import { Watch } from './watch.js';
 
 export interface SimulationOptions extends CommonOptions {
@@ -58,9 +59,6 @@ export interface SimulationReport {
   readonly trace: readonly string[];
 }
 
-const MISFORTUNES = { pause: 6, evict: 5, storm: 4, outage: 2, kill: 1 };
-export type Misfortunes = typeof MISFORTUNES;
-
 const BREAKER = 'dogpile.cache:breaker';
 const LOCK_TIMEOUT = 1000;
 const LOCK_MAX_HOLD = 4000;
@@ -71,8 +69,6 @@ const SKEW = 2000;
 /** By then everything has come to rest, or never will. */
 const PATIENCE = 120_000;
 const MOST_STEPS = 40_000;
-
-const QUIET: Faults = { lose: 0, repeat: 0, slow: 0.05, delay: 20, slowDelay: 90 };
 
 /** Over the store of the protocol itself. */
 export function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -97,6 +93,7 @@ class Simulation<Request, Reply> {
   readonly #scheduler: Scheduler;
   readonly #network: Network<Request, Reply>;
   readonly #watch: Watch<Request, Reply>;
+  readonly #trouble: TroubleMaker;
   readonly #database = new Database();
   readonly #processes: SimulatedProcess[] = [];
   readonly #keys: readonly string[];
@@ -135,6 +132,16 @@ class Simulation<Request, Reply> {
       isOrdered: model.wire.isOrdered,
       faults: { ...QUIET },
     });
+    this.#trouble = new TroubleMaker({
+      scheduler: this.#scheduler,
+      network: this.#network,
+      processes: this.#processes,
+      misfortunes: { ...MISFORTUNES, ...options.misfortunes },
+      evict: () => {
+        for (const meaning of model.evict(chance)) this.#watch.happened(meaning);
+      },
+      log: (line) => this.#watch.log(line),
+    });
     model.publish = (key) => this.#network.publish(key);
   }
 
@@ -159,9 +166,9 @@ class Simulation<Request, Reply> {
     const { seed, processes = this.#chance.between(2, 4) } = this.#options;
     for (let at = 1; at <= processes; at++) this.#start(`p${at}`);
     if (this.#model.stranger && (this.#options.stranger ?? this.#chance.hits(0.4))) this.#startStranger('stranger');
-    if (this.#faulty) this.#disturb();
+    if (this.#faulty) this.#trouble.begin();
     await this.#scheduler.run(PATIENCE, { steps: MOST_STEPS, stop: () => this.#isDone() });
-    this.#heal();
+    this.#trouble.end();
     await this.#scheduler.run(this.#scheduler.now + PATIENCE, { steps: MOST_STEPS });
     this.#watch.checkRest(this.#processes, this.#regions.values());
     for (const { label, process } of this.#resting) if (process.isAlive) this.#watch.violated(`${label} is never idle`);
@@ -245,70 +252,5 @@ class Simulation<Request, Reply> {
       saidAt: new Map(),
       cutCalledAt: never,
     };
-  }
-
-  // ----------------------------------------------------------------------------------------------------------- trouble
-
-  /** Something goes wrong, and then something else, until the end. */
-  #disturb(): void {
-    const chance = this.#chance;
-    this.#scheduler.after(chance.between(1, 800), () => {
-      if (this.#isHealed) return;
-      this.#misfortune();
-      this.#disturb();
-    });
-  }
-
-  #misfortune(): void {
-    const chance = this.#chance;
-    const process = chance.pick(this.#processes);
-    switch (chance.weighted({ ...MISFORTUNES, ...this.#options.misfortunes })) {
-      case 'pause':
-        this.#watch.log(`${process.name} is paused`);
-        process.pause();
-        this.#later(chance.hits(0.3) ? 5000 : 1200, () => this.#resume(process));
-        return;
-      case 'evict':
-        for (const meaning of this.#model.evict(chance)) this.#watch.happened(meaning);
-        return;
-      case 'storm':
-        this.#watch.log('the network is bad');
-        Object.assign(this.#network.faults, { lose: 0.1, repeat: 0.15, slow: 0.4, delay: 40, slowDelay: 700 });
-        this.#later(1500, () => this.#calm());
-        return;
-      case 'outage':
-        this.#network.outage = chance.hits(0.5) ? 'refusing' : 'silent';
-        this.#watch.log(`the store is ${this.#network.outage}`);
-        this.#later(1500, () => this.#calm());
-        return;
-      case 'kill':
-        if (this.#processes.filter(({ isAlive }) => isAlive).length < 2 || !process.isAlive) return;
-        this.#watch.log(`${process.name} is killed`);
-        process.kill();
-    }
-  }
-
-  #later(most: number, run: () => void): void {
-    this.#scheduler.after(this.#chance.between(1, most), run);
-  }
-
-  #resume(process: SimulatedProcess): void {
-    this.#watch.log(`${process.name} goes on`);
-    process.resume();
-  }
-
-  #calm(): void {
-    this.#watch.log('the network is good');
-    this.#network.outage = 'none';
-    Object.assign(this.#network.faults, QUIET);
-  }
-
-  #isHealed = false;
-
-  /** Nothing goes wrong any more: now everything has to come to rest. */
-  #heal(): void {
-    this.#isHealed = true;
-    this.#calm();
-    for (const process of this.#processes) if (process.state === 'paused') this.#resume(process);
   }
 }

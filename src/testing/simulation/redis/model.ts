@@ -213,7 +213,8 @@ function plainMeaningOf(command: Command, answer: unknown): readonly Meaning[] {
   if (!options.includes('NX')) return [{ kind: 'written elsewhere', key, bytes: Buffer.from(value), ttl: undefined }];
   const px = options.indexOf('PX');
   const ms = px < 0 ? Number.POSITIVE_INFINITY : Number(options[px + 1]);
-  return answer === 'OK' ? [{ kind: 'granted', key: keyOf(key), token: leaseOf(keyOf(key), value), ms }] : [];
+  if (answer !== 'OK') return [];
+  return [{ kind: 'granted', key: keyOf(key), token: leaseOf(keyOf(key), value), ms, isForeign: true }];
 }
 
 function shortened(word: unknown): string {

@@ -1,0 +1,19 @@
+/** How a broken rule is found out: run seeds until one finds something. */
+import type { SimulationReport } from '../../../src/testing/simulation/simulate.js';
+
+export const MOST_SEEDS = 400;
+/** Where it takes that the record of a tag is lost during a creation. */
+export const LOST_TAGS = { generations: true, tags: true, misfortunes: { evict: 40 } } as const;
+export const CAME_BACK = /was given \d+ of \w, but .* before the call began/;
+
+/** The first violation of the first seed that finds one. */
+export async function firstFound(
+  run: (seed: number) => Promise<SimulationReport>,
+  seeds: number,
+): Promise<string | undefined> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { violations } = await run(seed);
+    if (violations[0] !== undefined) return `SEED=${seed}: ${violations[0]}`;
+  }
+  return undefined;
+}
