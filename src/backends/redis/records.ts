@@ -25,6 +25,9 @@ export function parseTag(reply: unknown): TagRecord | undefined {
   return rid === undefined ? undefined : { rid, hard: Number(hard), soft: Number(soft) };
 }
 
+/** Of every hit without tags. */
+const NO_TAGS: Records['tags'] = new Map();
+
 /** The names of the records asked for: the region's, then its tags'. */
 export function recordNames({ region, tags }: RecordsRequest): string[] {
   return [regionRecordName(region), ...tags.map((tag) => tagRecordName(region, tag))];
@@ -34,7 +37,7 @@ export function recordNames({ region, tags }: RecordsRequest): string[] {
 export function parseRecords({ tags }: RecordsRequest, replies: readonly unknown[]): Records {
   return {
     region: parseRegion(replies[0]),
-    tags: new Map(tags.map((tag, at) => [tag, parseTag(replies[at + 1])])),
+    tags: tags.length === 0 ? NO_TAGS : new Map(tags.map((tag, at) => [tag, parseTag(replies[at + 1])])),
   };
 }
 

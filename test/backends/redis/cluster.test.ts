@@ -251,7 +251,7 @@ describe.each(ways.slice(0, 2))('%s', (_, open) => {
   it('a startup node that is gone is passed over, also by the first call', async () => {
     // Some of them were killed above; each may be tried first.
     for (let round = 0; round < 5; round++) {
-      const backend = await open();
+      const backend = await open({ timeout: '20s' });
       ends.push(() => backend.close?.());
       await backend.set('k', bytes);
     }

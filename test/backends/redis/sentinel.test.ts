@@ -26,10 +26,11 @@ afterEach(async () => {
 
 const bytes = Buffer.from('value');
 
-function byIo(Redis: typeof IoRedis | typeof IoValkey): CacheBackend<Uint8Array> {
+function byIo(Redis: typeof IoRedis | typeof IoValkey, timeout?: string): CacheBackend<Uint8Array> {
   const settings = checkRedisArguments('redis_sentinel', {
     sentinels: watched.sentinels,
     serviceName: watched.serviceName,
+    timeout,
   });
   const { target } = settings;
   return new RedisBackend(settings, async () => {
@@ -40,12 +41,13 @@ function byIo(Redis: typeof IoRedis | typeof IoValkey): CacheBackend<Uint8Array>
 
 const nodes = () => watched.sentinels.map((address) => ({ host: '127.0.0.1', port: Number(address.split(':')[1]) }));
 
-const ways: readonly [string, () => Promise<CacheBackend<Uint8Array>>][] = [
+const ways: readonly [string, (timeout?: string) => Promise<CacheBackend<Uint8Array>>][] = [
   [
     'made by redis',
-    async () => redisSentinelBackend({ sentinels: watched.sentinels, serviceName: watched.serviceName }),
+    async (timeout) =>
+      redisSentinelBackend({ sentinels: watched.sentinels, serviceName: watched.serviceName, timeout }),
   ],
-  ['made by ioredis', async () => byIo(IoRedis)],
+  ['made by ioredis', async (timeout) => byIo(IoRedis, timeout)],
   ['made by iovalkey', async () => byIo(IoValkey)],
   [
     'a sentinel of redis handed in',
@@ -108,7 +110,7 @@ describe.each(ways)('%s', (_, open) => {
 
 it.each(ways.slice(0, 2))('%s: a sentinel that is gone is passed over, also by the first call', async (_, open) => {
   watched = { ...watched, sentinels: [`127.0.0.1:${await freePort()}`, ...watched.sentinels] };
-  const backend = await open();
+  const backend = await open('20s');
   ends.push(() => backend.close?.());
   await backend.set('k', bytes);
   expect(await backend.get('k')).toEqual(bytes);

@@ -113,5 +113,11 @@ process.on('message', async ({ id, verb, args }) => {
     send({ id, error: `${error.code ?? error.name}: ${error.message}` });
   }
 });
-await region.ready();
+// On a machine that is busy connecting may take longer than the deadline that is to be tried.
+const isReady = () =>
+  region.ready().then(
+    () => true,
+    () => false,
+  );
+while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 50));
 send({ id: 'here' });
