@@ -276,6 +276,24 @@ describe('the breaker', () => {
     expect(guard.state).toBe('open');
     expect(clock.pending).toBe(0);
   });
+
+  it('is not opened by one server of several, which its backend leaves alone itself', async () => {
+    const clock = new FakeClock();
+    const guard = new Guard({ timeout: 1000, breaker: { failures: 2, cooldown: 1000 }, clock, changed: () => {} });
+    const failing = (error: BackendTimeoutError | BackendUnavailableError, isOfOneServer: boolean) => () => {
+      if (isOfOneServer) error.isOfOneServer = true;
+      return Promise.reject(error);
+    };
+    for (const error of [new BackendTimeoutError('late'), new BackendUnavailableError('gone')]) {
+      for (let times = 0; times < 5; times++)
+        await expect(guard.call({ verb: 'get', run: failing(error, true) })).rejects.toBe(error);
+    }
+    expect(guard.state).toBe('closed');
+    const all = new BackendUnavailableError('gone');
+    for (let times = 0; times < 2; times++)
+      await expect(guard.call({ verb: 'get', run: failing(all, false) })).rejects.toBe(all);
+    expect(guard.state).toBe('open');
+  });
 });
 
 describe('where the store is on this host', () => {

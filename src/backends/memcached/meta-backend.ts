@@ -108,7 +108,7 @@ class MetaBackend implements CacheBackend<Uint8Array> {
     const records = options?.records;
     const reading = connection.send('mg', key, 'v', { deadline });
     if (!records) return storedIn(await reading);
-    const [reply] = await both(reading, this.#records.read(records, deadline));
+    const [reply] = await Promise.all([reading, this.#records.read(records, deadline)]);
     return storedIn(reply);
   }
 
@@ -118,7 +118,7 @@ class MetaBackend implements CacheBackend<Uint8Array> {
     const report = (error: unknown) => this.#host.report('getMulti', error);
     const reading = readMany(this.#client, keys, { flags: 'v', deadline, report });
     const records = options?.records;
-    const [replies] = await both(reading, records ? this.#records.read(records, deadline) : undefined);
+    const [replies] = await Promise.all([reading, records && this.#records.read(records, deadline)]);
     return replies.map(storedIn);
   }
 
@@ -218,6 +218,7 @@ class MetaBackend implements CacheBackend<Uint8Array> {
 
   /** A server that fails is told of, and its keys are not won, unless all fail. */
   async #acquireMulti(keys: readonly string[], options?: ReadOptions): Promise<ReadonlyMap<string, Lease>> {
+    for (const key of keys) checkKey(key);
     const tried = await this.#leases.tryAcquireMulti(keys, options?.records);
     const leases = new Map<string, Lease>();
     const troubles: unknown[] = [];

@@ -48,7 +48,10 @@ export class MetaFence {
     return refused;
   }
 
-  /** The keys whose write does not stand, by records that are read from here on. */
+  /**
+   * The keys whose write does not stand, by records that are read from here on. Nobody joins the creation any more: an invalidation that
+   * is not in them came after all calls that this write answers, and what it has cut off is missing by its generation.
+   */
   async after(): Promise<ReadonlySet<string>> {
     const { generation, isLeased, deadline } = this.#writes;
     const request = this.#request();

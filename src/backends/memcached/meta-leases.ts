@@ -8,7 +8,7 @@ import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
 import { ForeignLocks } from '../foreign-locks.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
 import { secondsOf } from './expiry.js';
-import { lockNameOf } from './keys.js';
+import { checkKey, lockNameOf } from './keys.js';
 import { isCut, isMark, isStub, markOf } from './marks.js';
 import type { MetaClient } from './meta/client.js';
 import type { MetaConnection } from './meta/connection.js';
@@ -90,6 +90,7 @@ export class MetaLeases {
       const deadline = this.#options.deadline();
       return this.#try({ key, deadline, waits: wait !== false }, this.#read(records, deadline));
     };
+    checkKey(key);
     const lease = await waitUntil(attempt, {
       wait,
       signal,
@@ -238,7 +239,7 @@ export class MetaLeases {
 
   async #inspect(key: string): Promise<LockState> {
     const deadline = this.#options.deadline();
-    const connection = await this.#options.client.serverOf(key).connection(deadline);
+    const connection = await this.#options.client.serverOf(checkKey(key)).connection(deadline);
     const [entry, lock] = await Promise.all([
       connection.send('mg', key, 'v t', { deadline }),
       connection.send('mg', lockNameOf(key), 't v', { deadline }),

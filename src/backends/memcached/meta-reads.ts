@@ -11,7 +11,7 @@ export interface ManyOptions {
   readonly report?: (error: unknown) => void;
 }
 
-/** In the keys' order; a miss is `undefined`. */
+/** In the keys' order; a miss is `undefined`, or a reply without a value. */
 export async function readMany(
   client: MetaClient,
   keys: readonly string[],
@@ -21,7 +21,11 @@ export async function readMany(
   const reads = [...byServer(client, keys)].map(async ([server, places]) => {
     const connection = server.ready ?? (await server.connection(deadline));
     const own = places.map((place) => keys[place] ?? '');
-    const replies = await connection.getMany(own, flags, { deadline });
+    const [only = '', ...more] = own;
+    const replies =
+      more.length > 0
+        ? await connection.getMany(own, flags, { deadline })
+        : [await connection.send('mg', only, flags, { deadline })];
     for (const [at, place] of places.entries()) found[place] = replies[at];
   });
   const failed = (await Promise.allSettled(reads)).filter((one) => one.status === 'rejected');

@@ -3,7 +3,7 @@
  * what a write is held against is `meta-backend.ts`'s.
  */
 import { randomBytes } from 'node:crypto';
-import type { BackendHost, RecordsRequest, RegionRecord, TagRecord } from '../../api.js';
+import type { BackendHost, Records, RecordsRequest, RegionRecord, TagRecord } from '../../api.js';
 import { BackendUnavailableError } from '../../errors.js';
 import { regionRecordName, tagRecordName } from '../redis/names.js';
 import { parseRecords, parseRegion, parseTag, recordNames } from '../redis/records.js';
@@ -11,6 +11,8 @@ import { memcachedKeyMangler } from './keys.js';
 import type { MetaClient } from './meta/client.js';
 import type { Reply } from './meta/reply-parser.js';
 import { readMany } from './meta-reads.js';
+
+const NO_TAGS: Records['tags'] = new Map();
 
 interface RaiseOptions {
   /** Of the region, as it stands since. */
@@ -23,6 +25,8 @@ interface RaiseOptions {
 export class MetaRecords {
   readonly #client: MetaClient;
   readonly #host: () => BackendHost;
+  /** Reads of this turn, by region. Written by `#regionAlone`; empty when the turn is over. */
+  readonly #asked = new Map<string, Promise<Records>>();
 
   constructor(client: MetaClient, host: () => BackendHost) {
     this.#client = client;
@@ -30,12 +34,34 @@ export class MetaRecords {
   }
 
   async read(request: RecordsRequest, deadline: number): Promise<void> {
+    if (request.tags.length === 0) {
+      request.found = await this.#regionAlone(request.region, deadline);
+      return;
+    }
     const names = recordNames(request).map(memcachedKeyMangler);
     const replies = await readMany(this.#client, names, { flags: 'v', deadline });
     request.found = parseRecords(
       request,
       replies.map((reply) => reply?.value),
     );
+  }
+
+  /** One command for all who ask in one turn: it goes out with what they ask besides. */
+  #regionAlone(region: string, deadline: number): Promise<Records> {
+    const asked = this.#asked.get(region);
+    if (asked) return asked;
+    const reading = this.#readRegion(region, deadline);
+    this.#asked.set(region, reading);
+    process.nextTick(() => this.#asked.delete(region));
+    return reading;
+  }
+
+  async #readRegion(region: string, deadline: number): Promise<Records> {
+    const name = memcachedKeyMangler(regionRecordName(region));
+    const server = this.#client.serverOf(name);
+    const connection = server.ready ?? (await server.connection(deadline));
+    const { value } = await connection.send('mg', name, 'v', { deadline });
+    return { region: parseRegion(value), tags: NO_TAGS };
   }
 
   /** The same, and there is a record of the region afterwards. */
