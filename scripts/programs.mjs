@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 
 /**
  * @typedef {object} Program
@@ -18,7 +18,7 @@ import { delimiter, join } from 'node:path';
  * @type {readonly Program[]}
  */
 const PROGRAMS = [
-  { name: 'redis-server', debian: 'redis-server' },
+  { name: process.env.VALKEY_SERVER || 'redis-server', debian: 'redis-server' },
   { name: 'memcached', debian: 'memcached' },
   // Makes the certificates of servers with TLS.
   { name: 'openssl', debian: 'openssl' },
@@ -50,7 +50,7 @@ export function missingPrograms({ programs = PROGRAMS, modules = MODULES } = {},
   // Debian keeps servers where users don't look.
   const folders = [...path.split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   const missing = [
-    ...programs.filter(({ name }) => !folders.some((folder) => isExecutable(join(folder, name)))),
+    ...programs.filter(({ name }) => !folders.some((folder) => isExecutable(resolve(folder, name)))),
     ...modules
       .filter(({ name }) => !isImportable(name))
       .map(({ name, debian }) => ({ name: `Python's ${name}`, debian })),

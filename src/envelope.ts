@@ -4,6 +4,7 @@
  */
 import { CachedValue, type Clock, type Metadata, type Serializer } from './api.js';
 import { CantDeserializeError, SerializationError } from './errors.js';
+import { messageOf } from './shown.js';
 
 const PIPE = 0x7c;
 const encoder = new TextEncoder();
@@ -25,7 +26,12 @@ export function encodeEntry({ payload, metadata }: CachedValue, serializer: Seri
       cause,
     });
   }
-  if (typeof body === 'string') return encoder.encode(`${header}|${body}`);
+  if (typeof body === 'string') {
+    if (body.isWellFormed()) return encoder.encode(`${header}|${body}`);
+    throw new SerializationError(
+      `The ${serializer.name} serializer gave text with a lone surrogate, which would come back as another one. Let it give bytes.`,
+    );
+  }
   if (!(body instanceof Uint8Array))
     throw new SerializationError(`The ${serializer.name} serializer gave neither text nor bytes.`);
   const bytes = new Uint8Array(header.length * 3 + 1 + body.length);
@@ -59,8 +65,4 @@ function isMetadata(metadata: unknown): metadata is Metadata {
   const areNumbers = [dt, et, j].every((value) => value === undefined || (typeof value === 'number' && value >= 0));
   const areTags = t === undefined || (Array.isArray(t) && t.every((tag) => typeof tag === 'string'));
   return areNumbers && areTags && (j === undefined || Number(j) <= 1);
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -9,3 +9,9 @@ export function isPromiseLike<T>(answer: Awaitable<T>): answer is PromiseLike<T>
 export function andThen<T, R>(answer: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
   return isPromiseLike(answer) ? answer.then(next) : next(answer);
 }
+
+/** Answers of many, at once where all are there. */
+export function all<T>(answers: readonly Awaitable<T>[]): Awaitable<T[]> {
+  // None of them is a promise.
+  return answers.some(isPromiseLike) ? Promise.all(answers) : (answers as T[]);
+}

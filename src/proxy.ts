@@ -21,7 +21,8 @@ import type {
   StoresOf,
 } from './api.js';
 import { CantDeserializeError, ValidationError } from './errors.js';
-import { andThen, isPromiseLike } from './promises.js';
+import { lockState } from './lock/lock-state.js';
+import { all, andThen, isPromiseLike } from './promises.js';
 
 /**
  * Forwards everything to `proxied`. A subclass that watches or refuses overrides verbs: `get`, `set` and `delete` see every read,
@@ -144,7 +145,7 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     if (!inner || !this.#changesReads()) return inner;
     return {
       locked: () => inner.locked(),
-      inspect: () => inner.inspect?.() ?? andThen(inner.locked(), (held) => ({ held })),
+      inspect: () => lockState(inner),
       acquire: (options?: AcquireOptions) =>
         andThen(
           inner.acquire(options),
@@ -282,9 +283,4 @@ async function givenBack(leases: readonly Lease[], error: unknown): Promise<neve
 function missingIfGarbage(error: unknown): undefined {
   if (error instanceof CantDeserializeError) return undefined;
   throw error;
-}
-
-/** Answers of many, at once where all are there. */
-function all<T>(answers: readonly Awaitable<T>[]): Awaitable<T[]> {
-  return answers.some(isPromiseLike) ? Promise.all(answers) : (answers as T[]);
 }

@@ -1,6 +1,11 @@
 /** Characters of a text that are shown. */
 const LONGEST = 100;
 
+/** What an error says, and whatever else may have been thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : shown(error);
+}
+
 /** A value as it stands in the message of an error: short, and never its contents at length. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value);

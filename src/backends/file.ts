@@ -16,7 +16,8 @@ import type {
   StoreOptions,
 } from '../api.js';
 import { systemClock } from '../clock.js';
-import { BackendUnavailableError, DogpileCacheError, RegionClosedError, ValueTooLargeError } from '../errors.js';
+import { RegionClosedError, ValueTooLargeError } from '../errors.js';
+import { lockState } from '../lock/lock-state.js';
 import { andThen } from '../promises.js';
 import { NAMESPACE, nameOf } from './file/keys.js';
 import { type FileStore, openStore } from './file/store.js';
@@ -124,7 +125,8 @@ class FileBackend implements CacheBackend<Uint8Array> {
     if (!distributedLock) return undefined;
     if (mutex) return this.#fencing(key, mutex(key));
     return {
-      locked: () => this.#use(({ leases }) => leases?.isLocked(key) ?? false),
+      locked: () => this.#use(({ leases }) => leases?.stateOf(key).held ?? false),
+      inspect: () => this.#use(({ leases }) => leases?.stateOf(key) ?? { held: false }),
       acquire: (options) => this.#use(({ leases }) => leases?.acquire(key, options)),
     };
   }
@@ -133,13 +135,14 @@ class FileBackend implements CacheBackend<Uint8Array> {
   #fencing(key: string, mutex: CacheMutex): CacheMutex {
     return {
       locked: () => mutex.locked(),
+      inspect: () => lockState(mutex),
       acquire: async ({ records, ...how } = {}) => {
         const outer = await mutex.acquire(how);
         if (!outer) return undefined;
         try {
           return await this.#use(({ leases }) => leases?.adopt(key, outer, records));
         } catch (error) {
-          await outer.release();
+          await (async () => outer.release())().catch((trouble: unknown) => this.#host.report('release', trouble, key));
           throw error;
         }
       },
@@ -164,30 +167,24 @@ class FileBackend implements CacheBackend<Uint8Array> {
     await store?.close();
   }
 
-  /** At once, as soon as the file is open. What LMDB throws becomes an error that names the file. */
+  /** At once, as soon as the file is open. */
   #use<T>(run: (store: FileStore) => Awaitable<T>): Awaitable<T> {
-    if (!this.#store) return this.#open().then((store) => this.#run(store, run));
-    return this.#run(this.#store, run);
+    if (!this.#store) return this.#open().then((store) => store.environment.naming(() => run(store)));
+    const store = this.#store;
+    return store.environment.naming(() => run(store));
   }
 
-  #run<T>(store: FileStore, run: (store: FileStore) => Awaitable<T>): Awaitable<T> {
-    try {
-      return run(store);
-    } catch (error) {
-      if (error instanceof DogpileCacheError) throw error;
-      const { message } = error as { message?: unknown };
-      throw new BackendUnavailableError(
-        `The cache file "${store.environment.path}" can't be read or written: ${String(message)}`,
-        { cause: error },
-      );
-    }
+  /** One promise for all who wait for it: they go on in their order, and `close` behind those who came before it. */
+  #open(): Promise<FileStore> {
+    if (this.#closing)
+      return Promise.reject(new RegionClosedError(`The backend of the cache file "${this.#args.filename}" is closed.`));
+    this.#opening ??= this.#openOnce();
+    return this.#opening;
   }
 
-  async #open(): Promise<FileStore> {
-    if (this.#closing) throw new RegionClosedError(`The backend of the cache file "${this.#args.filename}" is closed.`);
-    this.#opening ??= openStore(this.#args, () => this.#host);
+  async #openOnce(): Promise<FileStore> {
     try {
-      const store = await this.#opening;
+      const store = await openStore(this.#args, () => this.#host);
       store.entries.clock = this.#host.clock;
       if (!this.#closing) this.#store = store;
       return store;

@@ -2,8 +2,10 @@
  * Entries in this process (Python's memory and memory_pickle backends): bounded by number and, when asked, by size, or in a map of
  * the user's. Answers at once. Entries are what was stored, not copies; `memory_serialized` keeps bytes.
  */
-import type { CacheBackend, Storable, StoreMultiOptions, StoresOf } from '../api.js';
+import type { Awaitable, CacheBackend, Storable, StoreMultiOptions, StoresOf } from '../api.js';
 import { ValidationError } from '../errors.js';
+import { isPromiseLike } from '../promises.js';
+import { shown } from '../shown.js';
 import { checkCount, checkFunction, checkMembers, checkObject, refuseUnknown } from '../validation.js';
 import { Sieve } from './sieve.js';
 
@@ -64,7 +66,7 @@ class MemoryBackend<Stored extends Storable = Storable> implements CacheBackend<
   readonly stores: StoresOf<Stored>;
   readonly #entries: { get(key: string): Stored | undefined; delete(key: string): unknown };
   readonly #sieve: Sieve<Stored> | undefined;
-  readonly #write: (key: string, stored: Stored) => void;
+  readonly #write: (key: string, stored: Stored) => unknown;
 
   constructor(args: MemoryArguments, stores: StoresOf<Stored>) {
     checkMemoryArguments(args, stores);
@@ -72,7 +74,7 @@ class MemoryBackend<Stored extends Storable = Storable> implements CacheBackend<
     const { store, maxEntries = DEFAULT_MAX_ENTRIES, maxSize = Number.POSITIVE_INFINITY } = args;
     if (store) {
       this.#entries = store;
-      this.#write = (key, stored) => void store.set(key, stored);
+      this.#write = (key, stored) => store.set(key, stored);
       return;
     }
     const sizeOf = args.sizeOf ?? (maxSize === Number.POSITIVE_INFINITY ? () => 0 : byteSize);
@@ -96,21 +98,30 @@ class MemoryBackend<Stored extends Storable = Storable> implements CacheBackend<
   }
 
   /** How long it must be kept is for stores without a bound of their own; here the region judges what it reads. */
-  set(key: string, stored: Stored): void {
-    this.#write(key, stored);
+  set(key: string, stored: Stored): Awaitable<void> {
+    return done(this.#write(key, stored));
   }
 
-  setMulti(entries: ReadonlyMap<string, Stored>, _options?: StoreMultiOptions): void {
-    for (const [key, stored] of entries) this.#write(key, stored);
+  setMulti(entries: ReadonlyMap<string, Stored>, _options?: StoreMultiOptions): Awaitable<void> {
+    return allDone(Array.from(entries, ([key, stored]) => this.#write(key, stored)));
   }
 
-  delete(key: string): void {
-    this.#entries.delete(key);
+  delete(key: string): Awaitable<void> {
+    return done(this.#entries.delete(key));
   }
 
-  deleteMulti(keys: readonly string[]): void {
-    for (const key of keys) this.#entries.delete(key);
+  deleteMulti(keys: readonly string[]): Awaitable<void> {
+    return allDone(keys.map((key) => this.#entries.delete(key)));
   }
+}
+
+/** A store of the user's may answer later, and fail then. */
+function done(answer: unknown): Awaitable<void> {
+  if (isPromiseLike(answer)) return answer.then(() => {});
+}
+
+function allDone(answers: readonly unknown[]): Awaitable<void> {
+  if (answers.some(isPromiseLike)) return Promise.all(answers).then(() => {});
 }
 
 function byteSize(stored: Storable): number {
@@ -118,7 +129,7 @@ function byteSize(stored: Storable): number {
   throw new ValidationError('maxSize needs sizeOf where values are stored.');
 }
 
-function checkedSize(size: number): number {
-  if (size >= 0) return size;
-  throw new ValidationError(`sizeOf must give a number from 0 on, not ${String(size)}.`);
+function checkedSize(size: unknown): number {
+  if (typeof size === 'number' && size >= 0) return size;
+  throw new ValidationError(`sizeOf must give a number from 0 on, not ${shown(size)}.`);
 }

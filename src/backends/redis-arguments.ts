@@ -188,6 +188,7 @@ function sentinelTarget(name: RedisName, given: Given): RedisTarget {
     throw new ValidationError(`The ${name} backend needs sentinels and serviceName, or client.`);
   }
   const sentinels = addressesFrom('sentinels', given.sentinels, 26379);
+  refuseLost('sentinels', sentinels, ['TLS', 'a path', 'credentials of its own', 'a database']);
   const serviceName = checkString('serviceName', given.serviceName);
   const database = given.database ?? 0;
   if (!Number.isSafeInteger(database) || database < 0)
@@ -195,15 +196,35 @@ function sentinelTarget(name: RedisName, given: Given): RedisTarget {
   return { at: 'sentinels', sentinels, serviceName, server: { ...credentialsOf(given), database } };
 }
 
+const PARTS = {
+  TLS: ({ tls }: RedisServer) => tls,
+  'a path': ({ path }: RedisServer) => path !== undefined,
+  'credentials of its own': ({ username, password }: RedisServer) => username !== undefined || password !== undefined,
+  'a database': ({ database }: RedisServer) => database !== 0,
+};
+
+/** What an address has and we don't hand on: nothing is spoken to in the clear, or elsewhere, that was to have more. */
+function refuseLost(option: string, servers: readonly RedisServer[], parts: readonly (keyof typeof PARTS)[]): void {
+  for (const [at, server] of servers.entries()) {
+    const lost = parts.find((part) => PARTS[part](server));
+    if (lost === undefined) continue;
+    throw new ValidationError(
+      `${option === 'url' ? option : `${option}[${at}]`} has ${lost}, which can't be handed on from here. Make the client yourself and hand it in.`,
+    );
+  }
+}
+
 function clusterTarget(name: RedisName, given: Given): RedisTarget {
   if (given.url !== undefined) {
     if (given.startupNodes !== undefined) throw new ValidationError('"url" and "startupNodes" exclude each other.');
     const server = serverFrom('url', given.url);
+    refuseLost('url', [server], ['a path', 'a database']);
     return { at: 'cluster', nodes: [server], server: { ...credentialsOf(given, server), tls: server.tls } };
   }
   if (given.startupNodes === undefined)
     throw new ValidationError(`The ${name} backend needs url, startupNodes or client.`);
   const nodes = addressesFrom('startupNodes', given.startupNodes, 6379);
+  refuseLost('startupNodes', nodes, ['a path', 'a database']);
   return {
     at: 'cluster',
     nodes,

@@ -130,19 +130,25 @@ class Encoder {
       const { name } = value.constructor ?? {};
       return `@${typeof name === 'string' ? nameOf(name) : ''}(${this.#read('.toCacheKey()', () => toCacheKey.call(value))})`;
     }
-    if (types.isArrayBuffer(value)) return `ArrayBuffer(${hex(new Uint8Array(value))})`;
     if (types.isTypedArray(value) && isOf(value, Buffer.isBuffer(value) ? 4 : 3)) return bytesOrNumbers(value);
-    const isBare = types.isDate(value) || types.isMap(value) || types.isSet(value);
-    if (isBare && isOf(value, 2)) {
-      refuseExtras(value, Object.keys(value));
-      if (types.isDate(value)) return `Date(${instant(value)})`;
-      return types.isMap(value) ? this.#map(value) : this.#set(value as ReadonlySet<unknown>);
-    }
+    if (isBuiltIn(value)) return this.#builtIn(value);
     if (!isPlain(value)) throw new Refused(refusedKind(value));
     return this.#plain(value);
   }
 
+  #builtIn(value: Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | ArrayBuffer): string {
+    // Its contents are not its names and values, whatever prototype it has been given.
+    if (!isOf(value, 2)) throw new Refused(refusedKind(value));
+    refuseSymbols(value);
+    refuseExtras(value, Object.keys(value));
+    if (types.isDate(value)) return `Date(${instant(value)})`;
+    if (types.isMap(value)) return this.#map(value);
+    if (types.isSet(value)) return this.#set(value);
+    return `ArrayBuffer(${hex(new Uint8Array(value))})`;
+  }
+
   #array(value: readonly unknown[]): string {
+    refuseSymbols(value);
     const names = Object.keys(value);
     const parts: string[] = [];
     let next = 0;
@@ -160,7 +166,7 @@ class Encoder {
 
   #map(value: ReadonlyMap<unknown, unknown>): string {
     const parts: string[] = [];
-    for (const [key, item] of value) {
+    for (const [key, item] of Map.prototype.entries.call(value)) {
       const name = this.#part(`.keys()[${parts.length}]`, key);
       parts.push(`${name}=>${this.#part(`.get(${name.slice(0, 40)})`, item)}`);
     }
@@ -169,15 +175,12 @@ class Encoder {
 
   #set(value: ReadonlySet<unknown>): string {
     const parts: string[] = [];
-    for (const item of value) parts.push(this.#part(`.values()[${parts.length}]`, item));
+    for (const item of Set.prototype.values.call(value)) parts.push(this.#part(`.values()[${parts.length}]`, item));
     return `Set(${parts.join(',')})`;
   }
 
   #plain(value: object): string {
-    const symbol = Object.getOwnPropertySymbols(value).find((name) =>
-      Object.prototype.propertyIsEnumerable.call(value, name),
-    );
-    if (symbol !== undefined) throw new Refused(`it has the property ${String(symbol)}, named by a symbol`);
+    refuseSymbols(value);
     const parts = Object.keys(value)
       .sort()
       .map((name) => `${nameOf(name)}:${this.#read(stepTo(name), () => Reflect.get(value, name))}`);
@@ -230,7 +233,8 @@ function isOf(value: object, steps: number): boolean {
 /** A literal, or an object without a prototype: both are their names and values. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (Symbol.toStringTag in value || types.isArgumentsObject(value)) return false;
+  // The latter tells what an object was made as, whatever prototype it has been given.
+  if (Symbol.toStringTag in value || Object.prototype.toString.call(value) !== '[object Object]') return false;
   if (prototype === null || prototype === Object.prototype) return true;
   // Object.prototype of another realm.
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
@@ -241,6 +245,17 @@ function refuseExtras(value: object, [name]: readonly string[]): void {
   throw new Refused(
     `it is ${Array.isArray(value) ? 'an array' : 'a built-in object'} with a property of its own, ${JSON.stringify(name)}`,
   );
+}
+
+function refuseSymbols(value: object): void {
+  for (const name of Object.getOwnPropertySymbols(value)) {
+    if (Object.prototype.propertyIsEnumerable.call(value, name))
+      throw new Refused(`it has the property ${String(name)}, named by a symbol`);
+  }
+}
+
+function isBuiltIn(value: object): value is Date | ReadonlyMap<unknown, unknown> | ReadonlySet<unknown> | ArrayBuffer {
+  return types.isDate(value) || types.isMap(value) || types.isSet(value) || types.isArrayBuffer(value);
 }
 
 function refusedKind(value: object): string {

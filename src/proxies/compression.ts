@@ -5,7 +5,7 @@ import { CantDeserializeError } from '../errors.js';
 import { ProxyBackend } from '../proxy.js';
 import { checkCount, checkObject, refuseUnknown } from '../validation.js';
 
-/** First byte of what this proxy has compressed. No entry begins with it: an entry begins with `{` or white space. */
+/** First byte of what this proxy has compressed. No entry begins with it; what another proxy has made of one may. */
 const MARK = 0x01;
 
 export interface CompressionOptions {
@@ -35,12 +35,15 @@ export class CompressionProxy extends ProxyBackend<Uint8Array> {
   }
 
   override encode(_key: string, stored: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    // Compressed whatever its size: else it would be taken for what it only looks like.
+    const isMistakable = stored[0] === MARK;
     // What could not be inflated any more stays as it is.
-    if (stored.length < this.#threshold || stored.length > this.#maxOutputLength) return stored;
+    if (stored.length > this.#maxOutputLength) return stored;
+    if (stored.length < this.#threshold && !isMistakable) return stored;
     return new Promise((resolve, reject) => {
       deflateRaw(stored, { level: this.#level }, (error, deflated) => {
         if (error) reject(error);
-        else if (deflated.length + 1 >= stored.length) resolve(stored);
+        else if (deflated.length + 1 >= stored.length && !isMistakable) resolve(stored);
         else resolve(Buffer.concat([Buffer.of(MARK), deflated]));
       });
     });

@@ -12,6 +12,7 @@ import type {
   StoreMultiOptions,
   StoreOptions,
 } from '../api.js';
+import { lockState } from '../lock/lock-state.js';
 import { andThen } from '../promises.js';
 import { ProxyBackend } from '../proxy.js';
 import { checkString } from '../validation.js';
@@ -64,7 +65,7 @@ export class KeyPrefixProxy extends ProxyBackend {
     if (!inner) return undefined;
     return {
       locked: () => inner.locked(),
-      inspect: () => inner.inspect?.() ?? andThen(inner.locked(), (held) => ({ held })),
+      inspect: () => lockState(inner),
       acquire: (options?: AcquireOptions) => inner.acquire(this.#named(options)),
     };
   }

@@ -1,7 +1,9 @@
 /** Says what goes through: one line a verb, with its key, what came of it and how long it took. */
 import type { Awaitable, ReadOptions, Storable, StoreOptions } from '../api.js';
+import { warn } from '../lock/trouble.js';
 import { isPromiseLike } from '../promises.js';
 import { ProxyBackend } from '../proxy.js';
+import { messageOf } from '../shown.js';
 import { checkMembers } from '../validation.js';
 
 /** `console`, pino, winston: anything with `debug`. */
@@ -51,9 +53,9 @@ export class LoggingProxy extends ProxyBackend {
     const start = performance.now();
     const name = JSON.stringify(key.length > LONGEST ? `${key.slice(0, LONGEST)}…` : key);
     const log = (outcome: string) =>
-      this.#logger.debug(`dogpile-cache ${verb} ${name}: ${outcome} in ${(performance.now() - start).toFixed(2)} ms`);
+      this.#log(`dogpile-cache ${verb} ${name}: ${outcome} in ${(performance.now() - start).toFixed(2)} ms`);
     const failed = (error: unknown): never => {
-      log(`failed (${error instanceof Error ? error.message : String(error)})`);
+      log(`failed (${messageOf(error)})`);
       throw error;
     };
     const succeeded = (answer: T): T => {
@@ -67,5 +69,14 @@ export class LoggingProxy extends ProxyBackend {
       return failed(error);
     }
     return isPromiseLike(answer) ? answer.then(succeeded, failed) : succeeded(answer);
+  }
+
+  /** What the logger throws is no failure of what it tells of. */
+  #log(line: string): void {
+    try {
+      this.#logger.debug(line);
+    } catch (error) {
+      warn('The logger of LoggingProxy threw', error);
+    }
   }
 }

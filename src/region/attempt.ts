@@ -119,7 +119,7 @@ async function acquire(
 function lookUnder(core: Core, lease: Lease, call: Call, acquired: Pick<Read, 'records' | 'sentAt'>): Awaitable<Look> {
   if ('stored' in lease)
     return core.looks.judge(call.key, { ...acquired, stored: lease.stored, sync: false }, call.asked);
-  return core.looks.look(call.key, call.name, call.asked);
+  return core.looks.look(call.key, call.name, call.asked, call.settings.tags);
 }
 
 /** A creation that may begin. */

@@ -78,6 +78,7 @@ export async function getOrCreateMulti(
       open.map(({ key }) => key),
       open.map(({ name }) => name),
       open[0]?.asked ?? never(),
+      settings.tags,
     );
     settings.signal?.throwIfAborted();
     core.throwIfClosed();
@@ -143,21 +144,23 @@ async function settleRound(
 
   // What nobody here creates is ours to contend for: all at once, or, where others hold all of it, one that we wait for.
   const free = missing.filter(({ call }) => batch.anew || !core.flights.joinable(call.name));
-  const chosen = wait ? free.slice(0, 1) : free;
-  const contenders = chosen.map((item) => ({
+  const chosen = new Set(wait ? free.slice(0, 1) : free);
+  // Stale values are served at once and created behind, unless the caller has to wait for missing ones anyway.
+  const isBehind = batch.settings.background && [...chosen].every(({ stale }) => stale !== undefined);
+  const contenders = [...chosen].map((item) => ({
     ...item,
-    flight: core.flights.open(item.call.name, { listed: !batch.anew, unattended: isBehind(item, chosen, batch) }),
+    flight: core.flights.open(item.call.name, { listed: !batch.anew, unattended: isBehind }),
   }));
   launch(core, contenders, batch, wait);
   await Promise.all(
     contenders.map(async (contender) => {
-      if (isBehind(contender, chosen, batch)) results.set(contender.call.key, { value: contender.stale?.payload });
+      if (isBehind) results.set(contender.call.key, { value: contender.stale?.payload });
       else await settleBy(contender, contender.flight, true);
     }),
   );
 
   // What was won has been created; now the rest is awaited.
-  const rest = missing.filter((item) => !chosen.includes(item));
+  const rest = missing.filter((item) => !chosen.has(item));
   await Promise.all(
     rest.map(async (item) => {
       const current = core.flights.joinable(item.call.name);
@@ -169,11 +172,6 @@ async function settleRound(
     }),
   );
   return again;
-}
-
-/** With `background`, stale values are served at once and created behind, unless the caller has to wait for missing ones anyway. */
-function isBehind(item: Item, chosen: readonly Item[], { settings }: Batch): boolean {
-  return settings.background && item.stale !== undefined && chosen.every(({ stale }) => stale !== undefined);
 }
 
 function itemOf(core: Core, call: Call, look: Look, { anew }: Batch): Item {
@@ -297,14 +295,16 @@ async function lookUnder(
           silent.map(({ call }) => call.key),
           silent.map(({ call }) => call.name),
           silent[0]?.call.asked ?? never(),
+          silent[0]?.call.settings.tags ?? [],
         );
+  const readAgain = new Map(silent.map((contender, at) => [contender, read[at]]));
   return Promise.all(
     won.map((contender) => {
       const { call, look } = contender;
       const lease = leases.get(call.name);
       if (lease && 'stored' in lease)
         return core.looks.judge(call.key, { ...acquired, stored: lease.stored, sync: false }, call.asked);
-      return read[silent.indexOf(contender)] ?? look;
+      return readAgain.get(contender) ?? look;
     }),
   );
 }

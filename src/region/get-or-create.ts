@@ -32,7 +32,7 @@ async function rounds(core: Core, call: Call): Promise<unknown> {
   let isFirstLook = true;
   let hasTimedOut = false;
   for (;;) {
-    const look = core.looks.look(key, name, call.asked);
+    const look = core.looks.look(key, name, call.asked, settings.tags);
     // No await where the store answers at once: what follows then belongs to the same instant as the look.
     const seen = isPromiseLike(look) ? await look : look;
     if (isFirstLook) core.looked(key, seen);
@@ -89,7 +89,7 @@ export async function refresh(core: Core, call: Call): Promise<unknown> {
   const caller = enclosingCreation();
   if (isReentrant(core, call, caller, undefined)) throw reentrance(call.key);
   for (;;) {
-    const seen = await core.looks.look(call.key, call.name, call.asked);
+    const seen = await core.looks.look(call.key, call.name, call.asked, call.settings.tags);
     core.throwIfClosed();
     const flight = core.flights.open(call.name, { listed: false });
     launch(core, flight, call, withoutFresh(seen), { waitForNew: true, anew: true });

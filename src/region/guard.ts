@@ -150,7 +150,8 @@ export class Guard {
   #failed(): void {
     const { breaker, clock } = this.#options;
     this.#failures++;
-    if (!breaker || (this.#state === 'closed' && this.#failures < breaker.failures)) return;
+    // While it is open, what fails was asked before: that does not keep it open for longer.
+    if (!breaker || this.#state === 'open' || (this.#state === 'closed' && this.#failures < breaker.failures)) return;
     this.#openedAt = clock.now();
     this.#change('open');
   }

@@ -16,8 +16,8 @@ export interface Read {
 export interface ReadsOptions {
   /** `key`: of the first who asked. */
   get(name: string, key: string, records: RecordsRequest | undefined): Awaitable<Storable | undefined>;
-  /** Which records each read brings along, if any. */
-  request(): RecordsRequest | undefined;
+  /** Which records each read brings along, if any: those of these tags among them. */
+  request(tags: readonly string[]): RecordsRequest | undefined;
   tick(): number;
   /** Once for each read that fails, however many wait for it. */
   failed(key: string, error: unknown): void;
@@ -25,10 +25,20 @@ export interface ReadsOptions {
 
 interface Lane {
   underWay: boolean;
+  /** Tags that callers of the next read have named. */
+  tags: readonly string[];
   next: Promise<Read> | undefined;
   send: (() => void) | undefined;
 }
 
+interface Asked {
+  readonly name: string;
+  readonly key: string;
+  readonly tags: readonly string[];
+  readonly lane: Lane;
+}
+
+const NO_TAGS: readonly string[] = [];
 /** Goes on once the code that runs now has run: at a third of what `queueMicrotask` costs. */
 const NOW = Promise.resolve();
 
@@ -49,12 +59,14 @@ export class SharedReads {
     return this.#lanes.has(name);
   }
 
-  read(name: string, key: string): Promise<Read> {
+  /** `tags`: what the caller expects the entry to bear; their records come along. */
+  read(name: string, key: string, tags: readonly string[] = []): Promise<Read> {
     let lane = this.#lanes.get(name);
     if (!lane) {
-      lane = { underWay: false, next: undefined, send: undefined };
+      lane = { underWay: false, tags: NO_TAGS, next: undefined, send: undefined };
       this.#lanes.set(name, lane);
     }
+    if (tags.length > 0) lane.tags = [...new Set([...lane.tags, ...tags])];
     lane.next ??= this.#schedule(name, key, lane);
     return lane.next;
   }
@@ -65,17 +77,19 @@ export class SharedReads {
         lane.send = undefined;
         lane.next = undefined;
         lane.underWay = true;
-        this.#send(name, key, lane, resolve, reject);
+        const tags = lane.tags;
+        lane.tags = NO_TAGS;
+        this.#send({ name, key, tags, lane }, resolve, reject);
       };
       if (!lane.underWay) NOW.then(() => lane.send?.());
     });
   }
 
   /** By callbacks: every promise in between would be paid for by every hit. */
-  #send(name: string, key: string, lane: Lane, resolve: (read: Read) => void, reject: (error: unknown) => void): void {
+  #send({ name, key, tags, lane }: Asked, resolve: (read: Read) => void, reject: (error: unknown) => void): void {
     const { get, request, tick, failed } = this.#options;
     const sentAt = tick();
-    const records = request();
+    const records = request(tags);
     const answered = (stored: Storable | undefined) => {
       resolve({ stored, records, sentAt });
       this.#arrived(name, lane);

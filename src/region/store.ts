@@ -22,6 +22,7 @@ import { decodeEntry, encodeEntry } from '../envelope.js';
 import { BackendUnavailableError, CantDeserializeError, ValidationError } from '../errors.js';
 import { LocalLocks } from '../lock/local-locks.js';
 import { LocalLease } from '../lock/local-mutex.js';
+import { lockState } from '../lock/lock-state.js';
 import { andThen, isPromiseLike } from '../promises.js';
 import { jsonSerializer } from '../serializers.js';
 import { shown } from '../shown.js';
@@ -235,7 +236,7 @@ export class Store {
   lockState(name: string): Awaitable<LockState> {
     const mutex = this.backend.mutex?.(name);
     if (!mutex) return { held: this.#locks.locked(this.lockName(name)) };
-    return this.#ask('locked', () => mutex.inspect?.() ?? andThen(mutex.locked(), (held) => ({ held })));
+    return this.#ask('locked', () => lockState(mutex));
   }
 
   /** Gives a lease back, also while the breaker is open. */
@@ -282,9 +283,9 @@ export class Store {
       if (lease instanceof LocalLease) local.set(name, lease);
       else if (lease) kept.set(name, lease);
     }
-    const lost = [...local].filter(([, lease]) => !lease.stands).map(([name]) => name);
-    const standing = new Map([...entries].filter(([name]) => !lost.includes(name)));
-    if (standing.size === 0) return new Set(lost);
+    const lost = new Set([...local].filter(([, lease]) => !lease.stands).map(([name]) => name));
+    const standing = new Map([...entries].filter(([name]) => !lost.has(name)));
+    if (standing.size === 0) return lost;
     const options = { ttl, generation, leases: kept.size > 0 ? kept : undefined };
     const answer = this.#ask('setMulti', () => this.backend.setMulti(standing, options));
     for (const lease of local.values()) {

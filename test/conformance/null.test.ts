@@ -19,6 +19,7 @@ describe('what is skipped for null', () => {
         'This backend stores nothing (storesNothing).',
         'The options have no second().',
         'The options have no lapsing().',
+        'The options have no forget().',
       ]),
     );
   });

@@ -171,7 +171,13 @@ describe('what is no entry', () => {
   });
 
   it('[py 192] whatever a deserializer throws is garbage, with its cause', () => {
-    for (const cause of [new CantDeserializeError('not mine'), new TypeError('no'), 'a text', undefined]) {
+    for (const cause of [
+      new CantDeserializeError('not mine'),
+      new TypeError('no'),
+      'a text',
+      undefined,
+      Object.create(null),
+    ]) {
       const picky: Serializer = {
         ...jsonSerializer,
         deserialize: () => {
@@ -228,6 +234,24 @@ describe('what can’t be stored', () => {
     ],
   ])('%s is a SerializationError', (_, value) => {
     expect(() => encode(value)).toThrow(SerializationError);
+  });
+
+  it('whatever a serializer throws', () => {
+    for (const cause of ['a text', undefined, Object.create(null)]) {
+      const broken: Serializer = {
+        ...jsonSerializer,
+        serialize: () => {
+          throw cause;
+        },
+      };
+      expect(() => encode(1, {}, broken)).toThrow(SerializationError);
+    }
+  });
+
+  it('text that would come back as another', () => {
+    const raw: Serializer = { name: 'raw', serialize: String, deserialize: (content) => text(content) };
+    expect(() => encode('a\ud800', {}, raw)).toThrow(SerializationError);
+    expect(decode(encode('a😀', {}, raw), raw).payload).toBe('a😀');
   });
 
   it('says which serializer refuses, and why', () => {

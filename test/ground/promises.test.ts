@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { andThen, isPromiseLike } from '../../src/promises.js';
+import { all, andThen, isPromiseLike } from '../../src/promises.js';
 
 describe('answers and promises of answers', () => {
   it.each([undefined, null, 0, '', 'then', {}, { then: 5 }, [], () => {}])('%j is an answer', (answer) => {
@@ -12,6 +12,14 @@ describe('answers and promises of answers', () => {
     expect(isPromiseLike(Promise.resolve())).toBe(true);
     expect(isPromiseLike(thenable)).toBe(true);
     expect(await andThen(Promise.resolve(1), (value) => value + 1)).toBe(2);
+  });
+
+  it('many are there at once where each is, and come in their order where one comes later', async () => {
+    expect(all([1, undefined, 3])).toEqual([1, undefined, 3]);
+    expect(all([])).toEqual([]);
+    expect(isPromiseLike(all([1, Promise.resolve(2)]))).toBe(true);
+    expect(await all([1, Promise.resolve(2), 3])).toEqual([1, 2, 3]);
+    await expect(all([1, Promise.reject(new Error('no'))])).rejects.toThrow('no');
   });
 
   it('what goes wrong at once is thrown, what goes wrong later is a rejection', async () => {

@@ -146,6 +146,12 @@ describe('arguments in keys', () => {
     ).toBe(keyOf({ a: 1 }));
   });
 
+  it('are what a Map or Set holds, whatever else it says of itself', () => {
+    const none = { value: function* () {} };
+    expect(keyOf(Object.defineProperty(new Map([[1, 2]]), Symbol.iterator, none))).toBe('loadUser|Map(1=>2)');
+    expect(keyOf(Object.defineProperty(new Set([1]), Symbol.iterator, none))).toBe('loadUser|Set(1)');
+  });
+
   it('may be instances of a class that has toCacheKey()', () => {
     class Money {
       constructor(
@@ -218,6 +224,22 @@ describe('arguments that have no place in a key', () => {
       'it is an array with a property of its own, "length2"',
     ],
     ['a Date with a property', Object.assign(new Date(0), { zone: 'UTC' }), 'a property of its own, "zone"'],
+    ['an array with a symbol', Object.assign([1], { [Symbol('s')]: 1 }), 'it has the property Symbol(s)'],
+    ['a Map with a symbol', Object.assign(new Map(), { [Symbol('s')]: 1 }), 'it has the property Symbol(s)'],
+    [
+      'an ArrayBuffer with a property',
+      Object.assign(new ArrayBuffer(1), { unit: 'm' }),
+      'a property of its own, "unit"',
+    ],
+    ['a subclass of ArrayBuffer', new (class Page extends ArrayBuffer {})(1), 'it is an instance of Page'],
+    ['a Date without its prototype', Object.setPrototypeOf(new Date(0), null), 'it is an object of a class'],
+    ['a Map without its prototype', Object.setPrototypeOf(new Map(), null), 'it is an object of a class'],
+    [
+      'an array with the prototype of objects',
+      Object.setPrototypeOf([1], Object.prototype),
+      'it is an instance of Object',
+    ],
+    ['a regular expression without its prototype', Object.setPrototypeOf(/a/, null), 'it is a regular expression'],
     ['an object with a symbol', { [Symbol('s')]: 1 }, 'it has the property Symbol(s), named by a symbol'],
     ['what hangs on a built-in prototype', Object.create(Date.prototype), 'it is an instance of Date'],
   ])('%s', (_name, argument, why) => {

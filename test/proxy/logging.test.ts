@@ -87,6 +87,22 @@ describe('logging', () => {
     expect(log.lines[1]).not.toContain('\n');
   });
 
+  it('a logger that throws is a warning, and no failure of the verb', async () => {
+    const said: Error[] = [];
+    const hear = (warning: Error) => void said.push(warning);
+    process.on('warning', hear);
+    const debug = () => {
+      throw new Error('disk full');
+    };
+    const region = makeRegion().configure(memoryBackend(), { wrap: [new LoggingProxy({ debug })] });
+    await region.set('k', 1);
+    expect(await region.get('k')).toBe(1);
+    expect(region.statistics.backendErrors).toBe(0);
+    await new Promise(setImmediate);
+    process.off('warning', hear);
+    expect(said.map(({ message }) => message)).toContain('The logger of LoggingProxy threw: Error: disk full');
+  });
+
   it('takes a logger with debug alone, and console when there is none', () => {
     expect(() => new LoggingProxy({ debug: () => {} })).not.toThrow();
     expect(() => new LoggingProxy()).not.toThrow();

@@ -1,5 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { CacheBackend } from '../../src/api.js';
+import { fileBackend } from '../../src/backends/file.js';
+import { redisBackend } from '../../src/backends/redis.js';
+import { makeRegion } from '../../src/region/region.js';
 import { Gate } from '../../src/testing/gate.js';
+import { startRedis } from '../services/redis.js';
 import { kinds, setUp } from './support/kinds.js';
 
 for (const [kind, backend] of Object.entries(kinds)) {
@@ -53,6 +61,71 @@ for (const [kind, backend] of Object.entries(kinds)) {
       const { region } = setUp(backend());
       await region.actualBackend.set('k', new TextEncoder().encode('no entry'));
       expect(await region.explain('k')).toMatchObject({ state: 'missing', reason: 'garbage', size: 8 });
+    });
+  });
+}
+
+/** Two processes' backends over one store. */
+const stores: Readonly<Record<string, () => Promise<() => CacheBackend>>> = {
+  file: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dogpile-explain-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    return () => fileBackend({ filename: join(folder, 'cache') });
+  },
+  Redis: async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    return () => redisBackend({ url: server.url });
+  },
+};
+
+for (const [kind, open] of Object.entries(stores)) {
+  it(`explain, on ${kind}: who holds the lease and for how long, sizes, tags and generations, in two processes`, async () => {
+    const backend = await open();
+    const make = () => {
+      const region = makeRegion({ name: 'told', keyMangler: (key) => `app:${key}` });
+      onTestFinished(() => region.close());
+      return region.configure(backend(), { expirationTime: '1h' });
+    };
+    const [here, there] = [make(), make()];
+    expect(await here.explain('k')).toMatchObject({ state: 'missing', lock: { held: false, mine: false } });
+
+    const gate = new Gate();
+    const creating = here.getOrCreate('k', ({ tag }) => (tag('red'), gate.passed().then(() => 'value')));
+    await gate.arrived;
+    const waiting = there.getOrCreate('k', () => 'never');
+    const limits = { held: true, expiresIn: expect.any(Number) };
+    const { lock } = await there.explain('k');
+    expect(lock.expiresIn).toBeGreaterThan(0);
+    expect(lock.expiresIn).toBeLessThanOrEqual(10_000);
+    expect(await here.explain('k')).toMatchObject({
+      mangledKey: 'app:k',
+      lock: { ...limits, mine: true },
+      here: { creating: true, waiting: 1 },
+    });
+    expect(await there.explain('k')).toMatchObject({
+      lock: { ...limits, mine: false },
+      here: { creating: false, waiting: 1 },
+    });
+    gate.open();
+    expect(await Promise.all([creating, waiting])).toEqual(['value', 'value']);
+
+    const { generations, ...told } = await there.explain('k');
+    expect(told).toMatchObject({
+      state: 'fresh',
+      size: expect.any(Number),
+      creationTime: expect.any(Number),
+      tags: ['red'],
+      lock: { held: false, mine: false },
+    });
+    expect(Object.keys(generations ?? {})).toEqual(['entry', 'region told', 'tag red']);
+    await here.invalidateTags(['red'], { hard: false });
+    expect(await there.explain('k')).toMatchObject({ state: 'stale', reason: 'soft-invalidated' });
+    await here.invalidateTags(['red']);
+    expect(await there.explain('k')).toMatchObject({
+      state: 'missing',
+      reason: 'hard-invalidated',
+      generations: { 'tag red': 'hard 2, soft 1' },
     });
   });
 }

@@ -38,9 +38,27 @@ describe('a store that does not answer', () => {
     expect(settledAt - start).toBe(1000);
     expect(create).toHaveBeenCalledTimes(10);
     expect(await call(3)).toBe('k3 made');
+    const wave = () => Promise.all(Array.from({ length: 1000 }, (_, n) => call(n)));
+    await wave();
+    expect(create).toHaveBeenCalledTimes(21);
     expect(clock.now() - start).toBe(1000);
-    expect(region.statistics).toMatchObject({ backendTimeouts: 10, droppedWrites: 11 });
+    expect(region.statistics).toMatchObject({ backendTimeouts: 10, droppedWrites: 21 });
     expect(backend.state.entries.size).toBe(0);
+
+    backend.pause = () => undefined;
+    await clock.advance('2s');
+    // The first call is the probe; the others don't wait for it.
+    expect(await call(0)).toBe('k0 made');
+    await wave();
+    create.mockClear();
+    await wave();
+    expect(create).not.toHaveBeenCalled();
+    await clock.advance('11s');
+    // Expired: each is created once, for all its callers.
+    await wave();
+    await region.idle();
+    expect(create).toHaveBeenCalledTimes(10);
+    expect(backend.state.entries.size).toBe(10);
     expect(clock.pending).toBe(0);
   });
 
@@ -166,6 +184,22 @@ describe('the breaker', () => {
     expect(backend.calls).toHaveLength(5);
     diagnostics.unsubscribe('dogpile.cache:breaker', listen);
     expect(states).toEqual(['open', 'half-open', 'open', 'half-open', 'closed']);
+  });
+
+  it('what was asked before it opened and fails later does not keep it open for longer', async () => {
+    const { backend, region, clock } = remote({ breaker: { failures: 1, cooldown: '10s' }, backendTimeout: '9s' });
+    backend.pause = never;
+    const late = region.get('a');
+    await clock.advance(1);
+    backend.pause = broken;
+    await region.get('b');
+    await clock.advance('9s');
+    await late;
+    await clock.advance('1s');
+    backend.pause = () => undefined;
+    backend.calls.length = 0;
+    await region.get('c');
+    expect(backend.calls).toHaveLength(1);
   });
 
   it('while it is open creations go on, one per key', async () => {

@@ -15,7 +15,7 @@ const setUp = () => {
     await gate.passed();
     return new CachedValue(answers.shift() ?? name, { ct: 1, v: 2 });
   });
-  const request = vi.fn((): RecordsRequest | undefined => undefined);
+  const request = vi.fn((_tags: readonly string[]): RecordsRequest | undefined => undefined);
   const reads = new SharedReads({ get, request, tick: () => ++time, failed: () => {} });
   return { reads, get, gates, request, answers };
 };
@@ -32,6 +32,19 @@ describe('shared reads', () => {
     const [first, ...rest] = await Promise.all(calls);
     for (const each of rest) expect(each).toBe(first);
     expect(first).toMatchObject({ sentAt: 1, records: undefined, stored: { payload: 'k' } });
+  });
+
+  it('a read brings along the records of all tags that its callers named, and the next one those of its own', async () => {
+    const { reads, request, gates } = setUp();
+    const calls = [reads.read('k', 'k', ['a']), reads.read('k', 'k'), reads.read('k', 'k', ['b', 'a'])];
+    await settle();
+    calls.push(reads.read('k', 'k', ['c']), reads.read('l', 'l'));
+    await settle();
+    for (const gate of gates) gate.open();
+    await settle();
+    gates.at(-1)?.open();
+    await Promise.all(calls);
+    expect(request.mock.calls).toEqual([[['a', 'b']], [[]], [['c']]]);
   });
 
   it('who comes while one is under way waits for the next one: one under way, one next', async () => {

@@ -2,15 +2,36 @@
 import { type Observer, observe, type RunningRedis, startRedis } from './redis.js';
 import { freePort } from './server.js';
 
+export interface Owner {
+  readonly node: RunningRedis;
+  readonly observer: Observer;
+  readonly id: string;
+}
+
 export interface RunningCluster {
   readonly nodes: readonly RunningRedis[];
-  /** The node that serves a slot now, as the node at `seenBy` knows. */
-  ownerOf(slot: number): Promise<{ node: RunningRedis; observer: Observer; id: string }>;
+  /** The node that serves a slot now. */
+  ownerOf(slot: number): Promise<Owner>;
   observerOf(node: RunningRedis): Observer;
   stop(): Promise<void>;
 }
 
 const SLOTS = 16_384;
+
+/** With all of its keys, while clients use them. */
+export async function moveSlot(slot: number, from: Owner, to: Owner): Promise<void> {
+  const set = (owner: Owner, ...how: string[]) => owner.observer.raw('CLUSTER', 'SETSLOT', String(slot), ...how);
+  await set(to, 'IMPORTING', from.id);
+  await set(from, 'MIGRATING', to.id);
+  for (;;) {
+    const keys = (await from.observer.raw('CLUSTER', 'GETKEYSINSLOT', String(slot), '10')) as unknown as string[];
+    if (keys.length === 0) break;
+    const target = ['127.0.0.1', String(to.node.port)];
+    await from.observer.raw('MIGRATE', ...target, '', '0', '5000', 'REPLACE', 'KEYS', ...keys);
+  }
+  await set(to, 'NODE', to.id);
+  await set(from, 'NODE', to.id);
+}
 
 export async function startCluster(): Promise<RunningCluster> {
   const nodes: RunningRedis[] = [];

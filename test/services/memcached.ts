@@ -1,10 +1,11 @@
 /** A memcached server for tests: plain, with TLS, with authentication, on a Unix socket, or with little memory. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
+import { makeCertificate } from './certificate.js';
 import { type RunningServer, startServer } from './server.js';
 
 export interface MemcachedServerOptions {
@@ -28,6 +29,8 @@ export type RunningMemcached = RunningServer & {
   readonly path: string | undefined;
   /** The certificate it shows, as a file, with TLS. */
   readonly certificate: string | undefined;
+  /** `freeze`, and until it stands: it has many threads, and each may yet answer. */
+  frozen(): Promise<void>;
 };
 
 export async function startMemcached(options: MemcachedServerOptions = {}): Promise<RunningMemcached> {
@@ -40,9 +43,9 @@ export async function startMemcached(options: MemcachedServerOptions = {}): Prom
       path = socket ? join(folder, 'socket') : undefined;
       const words = path ? ['-s', path] : ['-l', '127.0.0.1', '-p', String(on), '-U', '0'];
       if (tls) {
-        const made = makeCertificate(folder);
-        certificate = made.certificate;
-        words.push('-Z', '-o', `ssl_chain_cert=${made.certificate},ssl_key=${made.key}`);
+        const { certFile, keyFile } = makeCertificate(folder);
+        certificate = certFile;
+        words.push('-Z', '-o', `ssl_chain_cert=${certFile},ssl_key=${keyFile}`);
       }
       if (login) {
         writeFileSync(join(folder, 'logins'), `${login.username}:${login.password}\n`);
@@ -63,8 +66,12 @@ export async function startMemcached(options: MemcachedServerOptions = {}): Prom
       ),
     port,
   });
+  const frozen = async () => {
+    server.freeze();
+    while (!hasStopped(server.pid)) await sleep(1);
+  };
   // Told to end it takes a second, and it has nothing to save.
-  return { ...server, stop: server.kill, url: `127.0.0.1:${server.port}`, path, certificate };
+  return { ...server, stop: server.kill, frozen, url: `127.0.0.1:${server.port}`, path, certificate };
 }
 
 /** Whatever it answers: with authentication it is a refusal. */
@@ -83,11 +90,8 @@ function greets(open: () => ReturnType<typeof connectPlain>, path: string | unde
   });
 }
 
-function makeCertificate(folder: string): { readonly certificate: string; readonly key: string } {
-  const certificate = join(folder, 'certificate.pem');
-  const key = join(folder, 'key.pem');
-  const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  execFileSync('openssl', [...words, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  return { certificate, key };
+function hasStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  );
 }

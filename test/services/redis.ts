@@ -2,6 +2,9 @@
 import { createClient } from 'redis';
 import { ask, type RunningServer, startServer } from './server.js';
 
+/** `VALKEY_SERVER` names another program, to run the same suite on: `VALKEY_SERVER=valkey-server npm test`. */
+export const REDIS_SERVER = process.env.VALKEY_SERVER || 'redis-server';
+
 export interface RedisServerOptions {
   /** More of its options: `['--maxmemory', '2mb']`. */
   readonly args?: readonly string[];
@@ -18,7 +21,7 @@ export async function startRedis({
   anyAnswer = false,
 }: RedisServerOptions = {}): Promise<RunningRedis> {
   const server = await startServer({
-    command: 'redis-server',
+    command: REDIS_SERVER,
     args: (on, folder) => [
       '--bind',
       '127.0.0.1',

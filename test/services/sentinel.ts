@@ -1,7 +1,7 @@
 /** A primary with a replica, and three sentinels that watch over them. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type RunningRedis, startRedis } from './redis.js';
+import { REDIS_SERVER, type RunningRedis, startRedis } from './redis.js';
 import { ask, type RunningServer, startServer } from './server.js';
 
 export interface Watched {
@@ -44,7 +44,7 @@ export async function startWatched(): Promise<Watched> {
 
 function startSentinel(primary: number): Promise<RunningServer> {
   return startServer({
-    command: 'redis-server',
+    command: REDIS_SERVER,
     args: (port, folder) => {
       const file = join(folder, 'sentinel.conf');
       const settings = [

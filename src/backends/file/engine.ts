@@ -11,8 +11,14 @@ export interface Lmdb {
   transactionSync(run: () => void, flags: number): void;
   /** The next read sees what has been committed by then. */
   resetReadTxn(): void;
-  /** Waits until everything written has reached the disk. */
-  readonly env: { sync(): void };
+  /** The number of the transaction under way. */
+  getWriteTxnId(): number;
+  readonly env: {
+    /** Waits until everything written has reached the disk. */
+    sync(): void;
+    /** As the file says it. */
+    info(): { readonly lastTxnId: number };
+  };
   close(): Promise<void>;
 }
 

@@ -18,12 +18,16 @@ const SWEEP = 16;
 
 const TOTALS = Buffer.of(NAMESPACE.totals);
 
-export interface Totals {
+interface Totals {
   /** Of names and entries. */
   bytes: number;
-  count: number;
   /** The last number given to a write. */
   order: number;
+}
+
+interface Leaving {
+  readonly place: Buffer;
+  readonly name: Buffer;
 }
 
 export class Entries {
@@ -44,7 +48,7 @@ export class Entries {
   /** A copy; what has left by its time, or is none of ours, is missing. */
   get(name: Buffer): Uint8Array | undefined {
     const record = this.#db.getBinary(name);
-    if (record === undefined || record.length < HEADER || record[0] !== VERSION) return undefined;
+    if (record === undefined || !isEntry(record)) return undefined;
     const leaves = record.readDoubleBE(1);
     if (leaves !== Number.POSITIVE_INFINITY && leaves <= this.clock.now()) return undefined;
     return record.subarray(HEADER);
@@ -52,7 +56,7 @@ export class Entries {
 
   /** `false`: it is larger than all the room there is, and nothing is left of an older value. */
   put(name: Buffer, bytes: Uint8Array, ttl: number | undefined): boolean {
-    const totals = this.totals();
+    const totals = this.#totals();
     this.#drop(name, totals);
     const size = name.length + HEADER + bytes.byteLength;
     const fits = bytes.byteLength <= LARGEST && size <= this.#maxSize;
@@ -65,7 +69,6 @@ export class Entries {
       this.#db.put(name, record);
       this.#db.put(placeOf(record), name);
       totals.bytes += size;
-      totals.count += 1;
     }
     this.#sweep(totals);
     this.#evict(totals, name);
@@ -74,33 +77,45 @@ export class Entries {
   }
 
   remove(name: Buffer): void {
-    const totals = this.totals();
+    const totals = this.#totals();
     if (this.#drop(name, totals)) this.#writeTotals(totals);
   }
 
   /** Takes out those that leave first, until so many bytes are free or a batch is done; answers with what is. */
   reclaim(bytes: number): number {
-    const totals = this.totals();
+    const totals = this.#totals();
     const before = totals.bytes;
-    for (const { place, name } of this.#first(SWEEP)) {
+    for (const leaving of this.#first(SWEEP)) {
       if (before - totals.bytes >= bytes) break;
-      this.#leave(place, name, totals);
+      if (this.#leave(leaving, totals)) this.evictions++;
     }
     if (totals.bytes !== before) this.#writeTotals(totals);
     return before - totals.bytes;
   }
 
-  totals(): Totals {
+  #totals(): Totals {
     const record = this.#db.getBinary(TOTALS);
-    if (record?.length !== 24) return { bytes: 0, count: 0, order: 0 };
-    return { bytes: record.readDoubleBE(0), count: record.readDoubleBE(8), order: record.readDoubleBE(16) };
+    if (record?.length !== 16) return this.#counted();
+    const totals = { bytes: record.readDoubleBE(0), order: record.readDoubleBE(8) };
+    return isCount(totals.bytes) && isCount(totals.order) ? totals : this.#counted();
   }
 
-  #writeTotals({ bytes, count, order }: Totals): void {
-    const record = Buffer.allocUnsafe(24);
+  /** In a new file, and where the record is garbage. */
+  #counted(): Totals {
+    const totals = { bytes: 0, order: 0 };
+    for (const { key, value } of this.#db.getRange(rangeOf(NAMESPACE.entry))) {
+      if (!isEntry(value)) continue;
+      const order = value.readDoubleBE(9);
+      totals.bytes += key.length + value.length;
+      if (isCount(order) && order > totals.order) totals.order = order;
+    }
+    return totals;
+  }
+
+  #writeTotals({ bytes, order }: Totals): void {
+    const record = Buffer.allocUnsafe(16);
     record.writeDoubleBE(bytes, 0);
-    record.writeDoubleBE(count, 8);
-    record.writeDoubleBE(order, 16);
+    record.writeDoubleBE(order, 8);
     this.#db.put(TOTALS, record);
   }
 
@@ -108,18 +123,17 @@ export class Entries {
     const record = this.#db.getBinary(name);
     if (record === undefined) return false;
     this.#db.remove(name);
-    if (record.length < HEADER || record[0] !== VERSION) return false;
+    if (!isEntry(record)) return false;
     this.#db.remove(placeOf(record));
     totals.bytes -= name.length + record.length;
-    totals.count -= 1;
     return true;
   }
 
   #sweep(totals: Totals): void {
     const now = this.clock.now();
-    for (const { place, name } of this.#first(SWEEP)) {
-      if (place.readDoubleBE(1) > now) return;
-      this.#leave(place, name, totals);
+    for (const leaving of this.#first(SWEEP)) {
+      if (isPlace(leaving.place) && leaving.place.readDoubleBE(1) > now) return;
+      this.#leave(leaving, totals);
     }
   }
 
@@ -128,26 +142,45 @@ export class Entries {
     while (totals.bytes > this.#maxSize) {
       const next = this.#first(SWEEP).filter(({ name }) => !spared.equals(name));
       if (next.length === 0) return;
-      for (const { place, name } of next) {
+      for (const leaving of next) {
         if (totals.bytes <= this.#maxSize) return;
-        this.#leave(place, name, totals);
-        this.evicted++;
+        if (this.#leave(leaving, totals)) this.evicted++;
       }
     }
   }
 
-  #leave(place: Buffer, name: Buffer, totals: Totals): void {
-    if (!this.#drop(name, totals)) this.#db.remove(place);
+  /** Whether an entry went before its time. A place that no entry has is garbage. */
+  #leave({ place, name }: Leaving, totals: Totals): boolean {
+    const record = name[0] === NAMESPACE.entry ? this.#db.getBinary(name) : undefined;
+    if (!record || !isEntry(record) || !placeOf(record).equals(place)) {
+      this.#db.remove(place);
+      return false;
+    }
+    this.#drop(name, totals);
+    return place.readDoubleBE(1) > this.clock.now();
   }
 
   /** Those that leave first, read before anything is removed: a cursor doesn't outlive the page it stands on. */
-  #first(limit: number): { readonly place: Buffer; readonly name: Buffer }[] {
+  #first(limit: number): Leaving[] {
     const range = { ...rangeOf(NAMESPACE.expiry), limit };
     return Array.from(this.#db.getRange(range), ({ key, value }) => ({
       place: Buffer.from(key),
       name: Buffer.from(value),
     }));
   }
+}
+
+/** Of this version, and whole. */
+function isEntry(record: Buffer): boolean {
+  return record.length >= HEADER && record[0] === VERSION;
+}
+
+function isCount(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0;
+}
+
+function isPlace(place: Buffer): boolean {
+  return place.length === HEADER;
 }
 
 /** Doubles from 0 on are ordered as their bytes are. */

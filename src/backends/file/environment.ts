@@ -2,6 +2,8 @@
  * An open LMDB file, shared by all backend objects of this thread that name it: one transaction at a time, looks that see what others have
  * committed, wake-ups among its users. Decides when it is opened and closed, nothing of what stands in it.
  */
+import { BackendUnavailableError, DogpileCacheError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 import type { Lmdb } from './engine.js';
 import type { LockFile } from './lock-file.js';
 import { Room } from './room.js';
@@ -10,14 +12,13 @@ export class Environment {
   readonly db: Lmdb;
   readonly path: string;
   readonly #flags: number;
+  readonly #lockFile: LockFile;
   readonly #sleepers = new Map<string, Set<() => void>>();
   readonly #room: Room;
   /** What was written while room was scarce, less what was taken out for it. */
   #owed = 0;
   /** Takes entries of so many bytes out, those that leave first, inside a transaction; answers with their bytes. 0: there are none. */
   reclaim: (bytes: number) => number = () => 0;
-
-  readonly #lockFile: LockFile;
 
   constructor(db: Lmdb, path: string, { sync, lockFile }: { readonly sync: boolean; readonly lockFile: LockFile }) {
     this.db = db;
@@ -34,12 +35,26 @@ export class Environment {
 
   /** All or nothing. `run` must not wait for anything: other processes can't write meanwhile. `adding`: bytes of new entries. */
   transaction<T>(run: () => T, adding = 0): T {
-    if (adding > 0 && !this.#room.isPlenty(adding)) this.#makeRoom(adding);
+    return this.naming(() => {
+      if (adding > 0 && !this.#room.isPlenty(adding)) this.#makeRoom(adding);
+      try {
+        return this.#transaction(run);
+      } catch (error) {
+        if (!isFull(error) || this.#takeOut(adding || LITTLE) === 0) throw error;
+        return this.#transaction(run);
+      }
+    });
+  }
+
+  /** What LMDB, or the system, throws becomes an error that names the file. */
+  naming<T>(run: () => T): T {
     try {
-      return this.#transaction(run);
+      return run();
     } catch (error) {
-      if (!isFull(error) || this.#takeOut(adding || LITTLE) === 0) throw error;
-      return this.#transaction(run);
+      if (error instanceof DogpileCacheError) throw error;
+      throw new BackendUnavailableError(`The cache file "${this.path}" can't be read or written: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -65,20 +80,33 @@ export class Environment {
   #transaction<T>(run: () => T): T {
     let answer: { readonly value: T } | undefined;
     // A callback that answered with a promise (as `put` does) would leave the transaction open.
-    this.db.transactionSync(() => {
-      answer = { value: run() };
-    }, this.#flags);
+    this.#lockFile.writing(() =>
+      this.db.transactionSync(() => {
+        this.#refuseOlderState();
+        answer = { value: run() };
+      }, this.#flags),
+    );
     if (!answer) throw new Error('The transaction did not run.');
     return answer.value;
+  }
+
+  /**
+   * LMDB was opened by a process that has no locks, while another wrote: this transaction would begin from an older state than the last, and
+   * destroy the file. Whoever opens it next sets that right.
+   */
+  #refuseOlderState(): void {
+    if (this.db.getWriteTxnId() <= this.db.env.info().lastTxnId)
+      throw new Error(
+        'it was opened by a process without fs-native-extensions while another wrote; restart one of them',
+      );
   }
 
   /** Once, by its last user. */
   async close(): Promise<void> {
     try {
       await this.#lockFile.alone(() => this.#lockFile.leave(() => this.db.env.sync()));
-      await this.db.close();
     } finally {
-      this.#lockFile.close();
+      await this.db.close().finally(() => this.#lockFile.close());
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { truncateSync } from 'node:fs';
 import { BackendUnavailableError, DogpileCacheError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 import { importLmdb, importRangeLocks, type Lmdb, type OpenLmdb, type RangeLocks } from './engine.js';
 import { Environment } from './environment.js';
 import { inspect } from './inspect.js';
@@ -38,15 +39,18 @@ export async function openShared(options: OpenOptions): Promise<Opened> {
   const { path } = options;
   const locks = await importRangeLocks();
   const openLmdb = await importLmdb();
-  while (closing.has(path)) await closing.get(path);
+  // How the closing ended is for whoever closed it.
+  while (closing.has(path)) await closing.get(path)?.catch(() => {});
   const known = shared.get(path) ?? { opening: naming(path, () => open(options, openLmdb, locks)), users: 0 };
   shared.set(path, known);
   known.users++;
   const leave = async () => {
     if (--known.users > 0) return;
     shared.delete(path);
-    const environment = await known.opening.catch(() => undefined);
-    const closed = Promise.resolve(environment?.close());
+    const closed = known.opening.then(
+      (environment) => environment.close(),
+      () => {},
+    );
     closing.set(path, closed);
     await closed.finally(() => closing.delete(path));
   };
@@ -71,32 +75,35 @@ async function open(options: OpenOptions, openLmdb: OpenLmdb, locks: RangeLocks 
 }
 
 /** Nobody else opens or closes it meanwhile, where there are locks. */
-function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile): Environment {
+async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: LockFile): Promise<Environment> {
   const { path, mode, maxReaders } = options;
   const isSynced = options.sync || !lockFile.canTellCrashes;
   lockFile.discardAfterCrash(path);
-  const file = inspect(path);
-  if (file.kind === 'begun') truncateSync(path, 0);
+  // Whoever has it open can read it, and may be making it larger.
+  const file = lockFile.isUsed() ? undefined : inspect(path);
+  if (file?.kind === 'begun') truncateSync(path, 0);
   // The map may then be read to its end; should it have been damaged, it gets its size back.
-  if (file.kind === 'short') truncateSync(path, file.wanted);
+  if (file?.kind === 'short') truncateSync(path, file.wanted);
   lockFile.enter({ isSynced });
-  const db = openLmdb({
-    path,
-    noSubdir: true,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    noSync: !isSynced,
-    maxReaders,
-    permissionsMode: mode,
-  });
+  const db = await lockFile.still(() =>
+    openLmdb({
+      path,
+      noSubdir: true,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      noSync: !isSynced,
+      maxReaders,
+      permissionsMode: mode,
+    }),
+  );
   const environment = new Environment(db, path, { sync: isSynced, lockFile });
   try {
-    if (file.kind === 'short') readThrough(db);
+    if (file?.kind === 'short') readThrough(db);
     environment.transaction(() => claim(db));
     environment.transaction(() => sweepLeases(db));
   } catch (error) {
-    if (file.kind === 'short') truncateSync(path, file.size);
-    void db.close();
+    if (file?.kind === 'short') truncateSync(path, file.size);
+    await db.close();
     throw error;
   }
   return environment;
@@ -142,8 +149,7 @@ export async function naming<T>(path: string, run: () => Promise<T>): Promise<T>
     return await run();
   } catch (error) {
     if (error instanceof DogpileCacheError) throw error;
-    const { message } = error as { message?: unknown };
-    throw new BackendUnavailableError(unusable(path, String(message)), { cause: error });
+    throw new BackendUnavailableError(unusable(path, messageOf(error)), { cause: error });
   }
 }
 

@@ -91,8 +91,11 @@ export class Generations {
 
   #tag(region: string, tag: string, { rid }: { readonly rid?: string } = {}): TagRecord | undefined {
     const text = this.#db.getBinary(tagName(region, tag))?.toString('latin1');
-    const [own, hard, soft] = text?.split(' ') ?? [];
-    return own !== undefined && own === rid ? { rid: own, hard: Number(hard), soft: Number(soft) } : undefined;
+    const [own, ...counts] = text?.split(' ') ?? [];
+    const [hard, soft] = counts.map(Number);
+    // Garbage counts as absent.
+    if (own === undefined || own !== rid || !isCount(hard) || !isCount(soft)) return undefined;
+    return { rid: own, hard, soft };
   }
 
   #seedTags(region: string, tags: Iterable<string>, record: RegionRecord): void {
@@ -133,14 +136,11 @@ function tagName(region: string, tag: string): Buffer {
 
 function parseRegion(text: string): RegionRecord | undefined {
   const [rid, seq, hard, soft, tagged, at] = text.split(' ');
-  const numbers = [seq, hard, soft, tagged].map(Number);
-  if (rid === undefined || at === undefined || !numbers.every(Number.isSafeInteger)) return undefined;
-  return {
-    rid,
-    seq: Number(seq),
-    hard: Number(hard),
-    soft: Number(soft),
-    tagged: Number(tagged),
-    at: at === '-' ? undefined : Number(at),
-  };
+  const numbers = { seq: Number(seq), hard: Number(hard), soft: Number(soft), tagged: Number(tagged) };
+  if (!rid || at === undefined || !Object.values(numbers).every(isCount)) return undefined;
+  return { rid, ...numbers, at: at === '-' ? undefined : Number(at) };
+}
+
+function isCount(count: number | undefined): count is number {
+  return Number.isSafeInteger(count);
 }

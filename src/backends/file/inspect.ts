@@ -4,7 +4,10 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-/** `short`: pages at its end are missing, which may be so when they are free. `begun`: its creator died before anything stood in it. */
+/**
+ * `missing`: or empty. `begun`: its creator died before anything stood in it. `short`: pages at its end are missing, which may be so when
+ * they are free.
+ */
 export type Inspected =
   | { readonly kind: 'missing' | 'begun' | 'whole' }
   | { readonly kind: 'short'; readonly size: number; readonly wanted: number }
@@ -26,20 +29,22 @@ export function inspect(path: string): Inspected {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return refused(stat.isDirectory() ? 'it is a directory' : 'it is no ordinary file');
-    return stat.size === 0 ? { kind: 'begun' } : inspectMetas(fd, stat.size);
+    return stat.size === 0 ? { kind: 'missing' } : inspectMetas(fd);
   } finally {
     closeSync(fd);
   }
 }
 
-function inspectMetas(fd: number, size: number): Inspected {
+function inspectMetas(fd: number): Inspected {
   const first = readMeta(fd, 0);
   if (first?.magic !== MAGIC) return refused('it is not an LMDB file');
   if (first.version !== DATA_VERSION)
     return refused(`it has version ${first.version} of LMDB's format, which this lmdb doesn't read`);
   if (first.pageSize < 256 || first.pageSize > 65_536) return refused('it is damaged');
-  if (size < first.pageSize * 2) return { kind: 'begun' };
   const second = readMeta(fd, first.pageSize);
+  // After the metas: whoever has it open may be making it larger, never smaller.
+  const { size } = fstatSync(fd);
+  if (size < first.pageSize * 2) return { kind: 'begun' };
   if (second?.magic !== MAGIC) return refused('it is damaged');
   const { lastPage } = second.transaction > first.transaction ? second : first;
   const wanted = (lastPage + 1) * first.pageSize;

@@ -36,13 +36,6 @@ export function nameOf(namespace: number, key: string): Buffer {
   return name;
 }
 
-/** The same record of another namespace: an entry's lease. */
-export function sibling(name: Buffer, namespace: number): Buffer {
-  const other = Buffer.from(name);
-  other[0] = namespace;
-  return other;
-}
-
 /** Everything of a namespace, for scans. */
 export function rangeOf(namespace: number): { readonly start: Buffer; readonly end: Buffer } {
   return { start: Buffer.of(namespace), end: Buffer.of(namespace + 1) };

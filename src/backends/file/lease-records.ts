@@ -20,6 +20,11 @@ export function newRecord(fields: Pick<LeaseRecord, 'token' | 'ranged' | 'genera
   return { ...fields, since, deadline: since + timeout, boot: bootId() };
 }
 
+/** Until it lapses, if nobody renews it: milliseconds. */
+export function timeLeft({ deadline }: LeaseRecord): number {
+  return deadline - uptime();
+}
+
 export function encodeLease(record: LeaseRecord): Buffer {
   return Buffer.from(JSON.stringify(record));
 }
@@ -37,10 +42,16 @@ export function decodeLease(bytes: Uint8Array | undefined): LeaseRecord | undefi
 
 function isLease(record: unknown): record is LeaseRecord {
   if (typeof record !== 'object' || record === null) return false;
-  const { token, since, deadline, boot } = record as Partial<LeaseRecord>;
-  return (
-    typeof token === 'string' && typeof since === 'number' && typeof deadline === 'number' && typeof boot === 'string'
-  );
+  const { token, since, deadline, boot, generation } = record as Partial<LeaseRecord>;
+  const areTexts = typeof token === 'string' && typeof boot === 'string';
+  return areTexts && typeof since === 'number' && typeof deadline === 'number' && isStamp(generation);
+}
+
+function isStamp(generation: LeaseRecord['generation'] | null): boolean {
+  if (generation === undefined) return true;
+  if (typeof generation !== 'object' || generation === null) return false;
+  const { region, rid, seq } = generation as { readonly [Name in 'region' | 'rid' | 'seq']?: unknown };
+  return typeof region === 'string' && typeof rid === 'string' && typeof seq === 'number';
 }
 
 /** Void: of another boot, lapsed, or cut off by its region's record. */

@@ -6,8 +6,8 @@ import type {
   AcquireOptions,
   Awaitable,
   BackendHost,
-  CacheMutex,
   Lease,
+  LockState,
   LossReason,
   RecordsRequest,
 } from '../../api.js';
@@ -17,7 +17,7 @@ import type { Entries } from './entries.js';
 import type { Environment } from './environment.js';
 import type { Generations } from './generations.js';
 import { NAMESPACE, nameOf } from './keys.js';
-import { decodeLease, encodeLease, isCutOff, isVoid, type LeaseRecord, newRecord } from './lease-records.js';
+import { decodeLease, encodeLease, isCutOff, isVoid, type LeaseRecord, newRecord, timeLeft } from './lease-records.js';
 import type { Range, Ranges } from './ranges.js';
 
 export interface LeaseSettings {
@@ -76,23 +76,13 @@ export class Leases {
     this.#parts = parts;
   }
 
-  get size(): number {
-    return this.#held.size;
-  }
-
-  mutex(key: string): CacheMutex {
-    return {
-      locked: () => this.isLocked(key),
-      acquire: (options) => this.acquire(key, options),
-    };
-  }
-
   /** Takes nothing, not even for a moment: a range may be asked for only by who would create. */
-  isLocked(key: string): boolean {
+  stateOf(key: string): LockState {
     const { environment, generations } = this.#parts;
     environment.look();
     const record = this.#read(nameOf(NAMESPACE.lease, key));
-    return record !== undefined && !isVoid(record, (region) => generations.region(region));
+    if (!record || isVoid(record, (region) => generations.region(region))) return { held: false };
+    return { held: true, expiresIn: timeLeft(record) };
   }
 
   acquire(key: string, { wait = true, signal, records }: AcquireOptions = {}): Awaitable<Lease | undefined> {
@@ -104,7 +94,7 @@ export class Leases {
     const { clock, random } = host();
     // Nothing else may be left that keeps the process alive: no socket tells when the other is done.
     const stay = setInterval(() => {}, STAY);
-    return waitUntil(() => this.tryAcquire([key], records).get(key), {
+    return waitUntil(() => environment.naming(() => this.tryAcquire([key], records).get(key)), {
       wait,
       signal,
       clock,
@@ -218,8 +208,7 @@ export class Leases {
     if (records) generations.seedAll(records);
     const region = records?.found?.region;
     const generation = records && region ? { region: records.region, rid: region.rid, seq: region.seq } : undefined;
-    const won: { readonly candidate: Candidate; readonly token: string; readonly stored: Uint8Array | undefined }[] =
-      [];
+    const won: Taken[] = [];
     for (const candidate of candidates) {
       if (!this.#mayTake(candidate)) continue;
       const token = newToken();
@@ -286,6 +275,8 @@ export class Leases {
   }
 
   #release(held: Held): void {
+    // Closed: what was held here has been given back, and the file may be closed too.
+    if (this.#isClosed) return;
     try {
       this.#parts.environment.transaction(() => void this.take(held.key, held.lease));
     } finally {

@@ -1,6 +1,7 @@
 /**
- * The file beside the LMDB file, as one thread has it open: who opens or closes goes alone, who uses holds a shared lock, and a mark says
- * whether the LMDB file can be trusted after a crash of the machine. Leases have open files of their own over it.
+ * The file beside the LMDB file, as one thread has it open: who opens or closes goes alone, nobody writes while LMDB is being opened, who
+ * uses holds a shared lock, and a mark says whether the LMDB file can be trusted after a crash of the machine. Leases have open files of
+ * their own over it.
  */
 import {
   closeSync,
@@ -9,11 +10,12 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
+  readSync,
   rmSync,
   writeSync,
 } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Awaitable } from '../../api.js';
 import { BackendUnavailableError } from '../../errors.js';
 import type { RangeLocks } from './engine.js';
 import { bootId } from './host.js';
@@ -21,9 +23,13 @@ import { bootId } from './host.js';
 /** Behind the mark, and below the bytes of keys. */
 const OPENING = 2 ** 40;
 const USING = OPENING + 1;
+/** Who writes passes the gate, and holds the other while he writes; who opens shuts the gate, and waits until nobody writes. */
+const GATE = OPENING + 2;
+const WRITING = OPENING + 3;
 
-/** How long another may take to open or close. */
+/** How long another may take to open or close, or to write. */
 const PATIENCE = 30_000;
+const SHARED = { shared: true };
 
 interface Mark {
   /** The boot in which the file was last written without waiting for the disk. */
@@ -44,12 +50,10 @@ export function openLockFile(path: string, mode: number): number {
 }
 
 export class LockFile {
-  readonly #path: string;
   readonly #fd: number;
   readonly #locks: RangeLocks | undefined;
 
   constructor({ path, mode, locks }: LockFileOptions) {
-    this.#path = path;
     this.#locks = locks;
     this.#fd = openLockFile(path, mode);
     const { size } = fstatSync(this.#fd);
@@ -66,16 +70,54 @@ export class LockFile {
     return this.#locks !== undefined && bootId() !== '';
   }
 
-  async alone<T>(run: () => T): Promise<T> {
-    if (!this.#locks) return run();
-    for (const end = performance.now() + PATIENCE; !this.#locks.tryLock(this.#fd, OPENING, 1); ) {
+  /** Nobody else opens or closes meanwhile. */
+  alone<T>(run: () => Awaitable<T>): Promise<T> {
+    return this.#holding(OPENING, 'another process has been opening it for half a minute', run);
+  }
+
+  /**
+   * Nobody writes meanwhile. LMDB, when it is opened, sets the number of the last transaction, which all processes share, to what it has
+   * read a moment before: were there another one in between, the next would begin from an older state, and destroy the file.
+   */
+  still<T>(run: () => Awaitable<T>): Promise<T> {
+    const why = 'another process has been writing to it for half a minute';
+    return this.#holding(GATE, why, () => this.#holding(WRITING, why, run));
+  }
+
+  /** Waits, with all of the thread, while another opens the file: that takes a few milliseconds. */
+  writing<T>(run: () => T): T {
+    const locks = this.#locks;
+    if (!locks) return run();
+    for (const end = performance.now() + PATIENCE; !this.#passesGate(locks); ) {
       if (performance.now() > end) throw new Error('another process has been opening it for half a minute');
-      await sleep(1 + Math.random() * 10);
+      Atomics.wait(NOBODY_WAKES, 0, 0, 1);
     }
     try {
       return run();
     } finally {
-      this.#locks.unlock(this.#fd, OPENING, 1);
+      locks.unlock(this.#fd, WRITING, 1);
+    }
+  }
+
+  #passesGate(locks: RangeLocks): boolean {
+    if (!locks.tryLock(this.#fd, GATE, 1, SHARED)) return false;
+    try {
+      return locks.tryLock(this.#fd, WRITING, 1, SHARED);
+    } finally {
+      locks.unlock(this.#fd, GATE, 1);
+    }
+  }
+
+  async #holding<T>(byte: number, why: string, run: () => Awaitable<T>): Promise<T> {
+    if (!this.#locks) return run();
+    for (const end = performance.now() + PATIENCE; !this.#locks.tryLock(this.#fd, byte, 1); ) {
+      if (performance.now() > end) throw new Error(why);
+      await sleep(Math.random() * 5);
+    }
+    try {
+      return await run();
+    } finally {
+      this.#locks.unlock(this.#fd, byte, 1);
     }
   }
 
@@ -83,15 +125,22 @@ export class LockFile {
   discardAfterCrash(path: string): void {
     const mark = this.#mark();
     if (!mark || mark.isClean || mark.boot === bootId() || !this.canTellCrashes) return;
-    if (!this.#locks?.tryLock(this.#fd, USING, 1)) throw new Error('another machine is using it');
-    this.#locks.unlock(this.#fd, USING, 1);
+    if (this.isUsed()) throw new Error('another machine is using it');
     rmSync(path, { force: true });
     rmSync(`${path}-lock`, { force: true });
   }
 
+  /** By others than this, as far as there are locks. */
+  isUsed(): boolean {
+    if (!this.#locks) return false;
+    if (!this.#locks.tryLock(this.#fd, USING, 1)) return true;
+    this.#locks.unlock(this.#fd, USING, 1);
+    return false;
+  }
+
   /** Before anything is written. */
   enter({ isSynced }: { readonly isSynced: boolean }): void {
-    this.#locks?.tryLock(this.#fd, USING, 1, { shared: true });
+    this.#locks?.tryLock(this.#fd, USING, 1, SHARED);
     const mark = this.#mark();
     if (!mark) this.#write({ boot: bootId(), isClean: isSynced });
     else if (!isSynced && (mark.isClean || mark.boot !== bootId())) this.#write({ boot: bootId(), isClean: false });
@@ -102,10 +151,15 @@ export class LockFile {
     if (!this.#locks) return;
     this.#locks.unlock(this.#fd, USING, 1);
     if (!this.#locks.tryLock(this.#fd, USING, 1)) return;
-    const mark = this.#mark();
-    if (!mark || mark.isClean) return;
-    flush();
-    this.#write({ ...mark, isClean: true });
+    try {
+      const mark = this.#mark();
+      if (!mark || mark.isClean) return;
+      flush();
+      this.#write({ ...mark, isClean: true });
+    } finally {
+      // Who opens it next must be able to say that it uses it.
+      this.#locks.unlock(this.#fd, USING, 1);
+    }
   }
 
   close(): void {
@@ -114,7 +168,8 @@ export class LockFile {
 
   /** `undefined`: there is none, or it is none of ours. */
   #mark(): Mark | undefined {
-    const [name, boot, state] = readFileSync(this.#path, 'latin1').split(' ');
+    const text = Buffer.alloc(LONGEST_MARK);
+    const [name, boot, state] = text.toString('latin1', 0, readSync(this.#fd, text, 0, text.length, 0)).split(' ');
     return name === NAME && boot !== undefined ? { boot, isClean: state?.trim() === 'clean' } : undefined;
   }
 
@@ -127,3 +182,7 @@ export class LockFile {
 }
 
 const NAME = 'dogpile-cache-leases-1';
+const LONGEST_MARK = 256;
+
+/** To sleep on. */
+const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4));

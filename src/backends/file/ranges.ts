@@ -24,10 +24,6 @@ export class Ranges {
     this.#locks = locks;
   }
 
-  get size(): number {
-    return this.#held.size;
-  }
-
   /** `undefined`: held through another open file. */
   take(key: string): Range | undefined {
     const byte = byteOf(key);

@@ -33,7 +33,7 @@ export async function openStore(args: FileArguments, host: () => BackendHost): P
   environment.reclaim = (bytes) => entries.reclaim(bytes);
   const isLocking = args.distributedLock ?? true;
   // A lock of the user's is its own sign of life.
-  const ranges = isLocking && !args.mutex ? openRanges(opened, mode) : undefined;
+  const ranges = isLocking && !args.mutex ? await openRanges(opened, mode) : undefined;
   const settings = {
     timeout: durationOption(args.lockTimeout ?? '10s', 'lockTimeout'),
     maxHold: durationOption(args.lockMaxHold ?? '5m', 'lockMaxHold'),
@@ -51,6 +51,13 @@ export async function openStore(args: FileArguments, host: () => BackendHost): P
   return { environment, entries, generations, leases, close };
 }
 
-function openRanges({ locks, environment }: Opened, mode: number): Ranges | undefined {
-  return locks ? new Ranges(openLockFile(`${environment.path}-leases`, mode), locks) : undefined;
+async function openRanges({ locks, environment, close }: Opened, mode: number): Promise<Ranges | undefined> {
+  try {
+    return locks && new Ranges(openLockFile(`${environment.path}-leases`, mode), locks);
+  } catch (error) {
+    await close();
+    return environment.naming(() => {
+      throw error;
+    });
+  }
 }

@@ -25,7 +25,7 @@ const SCHEMES: Readonly<Record<string, 'tcp' | 'tls' | 'unix'>> = {
 };
 
 /** The server of a URL. The errors never show the URL itself: there may be a password in it. */
-export function serverFrom(option: string, url: unknown): RedisServer {
+export function serverFrom(option: string, url: unknown, port = 6379): RedisServer {
   if (typeof url !== 'string') throw new ValidationError(`${option} must be ${ACCEPTED}, not ${shown(url)}.`);
   let parsed: URL;
   try {
@@ -48,7 +48,7 @@ export function serverFrom(option: string, url: unknown): RedisServer {
   return {
     // An IPv6 address stands in brackets in a URL, and nowhere else.
     host: parsed.hostname.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
-    port: parsed.port === '' ? 6379 : Number(parsed.port),
+    port: parsed.port === '' ? port : Number(parsed.port),
     path: scheme === 'unix' ? decoded(option, parsed.pathname) : undefined,
     tls: scheme === 'tls',
     username: decoded(option, parsed.username) || undefined,
@@ -69,7 +69,7 @@ export function addressesFrom(option: string, addresses: unknown, port: number):
 
 function addressFrom(option: string, address: unknown, port: number): RedisServer {
   if (typeof address === 'string') {
-    if (address.includes('://')) return serverFrom(option, address);
+    if (address.includes('://')) return serverFrom(option, address, port);
     const [, bracketed, host = bracketed, given] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(address) ?? [];
     if (host) return plain(host, portOf(option, given === undefined ? port : Number(given)));
   } else if (

@@ -16,6 +16,7 @@ import type {
   StoreOptions,
 } from '../../api.js';
 import { systemClock } from '../../clock.js';
+import { lockState } from '../../lock/lock-state.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import { RedisBackend } from './backend.js';
 import type { RedisClient } from './client.js';
@@ -138,6 +139,7 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
     return (
       mutex && {
         locked: () => mutex.locked(),
+        inspect: () => lockState(mutex),
         acquire: (options) => this.#acquire(mutex, options),
       }
     );

@@ -36,7 +36,10 @@ export interface IoModule {
   Cluster: new (nodes: { host: string; port: number }[], options: object) => IoLike;
 }
 
-function ioOptions({ username, password, database }: Pick<RedisServer, 'username' | 'password' | 'database'>) {
+function ioOptions(
+  { username, password, database }: Pick<RedisServer, 'username' | 'password' | 'database'>,
+  first: FirstConnection,
+) {
   return {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -50,7 +53,11 @@ function ioOptions({ username, password, database }: Pick<RedisServer, 'username
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     // A primary that has become a replica: its name may lead to the new primary by now.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    reconnectOnError: (error: Error) => {
+      const isReplica = error.message.startsWith('READONLY');
+      if (isReplica) first.trouble = error;
+      return isReplica;
+    },
   };
 }
 
@@ -73,14 +80,19 @@ export class IoClient implements RedisClient {
 
   static made(module: IoModule, server: RedisServer): IoClient {
     const { host, port, path, tls } = server;
-    const place = path === undefined ? { host, port, ...(tls ? { tls: {} } : {}) } : { path };
-    return IoClient.#made(
-      new module.Redis({ ...place, ...ioOptions(server), enableAutoPipelining: true }),
-      path ?? `${host}:${port}`,
-    );
+    const first = new FirstConnection();
+    const options = {
+      ...(path === undefined ? { host, port, ...(tls ? { tls: {} } : {}) } : { path }),
+      ...ioOptions(server, first),
+      enableAutoPipelining: true,
+      // A server that is still loading says so to each command, at once; and INFO is not every user's to ask.
+      enableReadyCheck: false,
+    };
+    return IoClient.#made(new module.Redis(options), path ?? `${host}:${port}`, first);
   }
 
   static madeOfSentinels(module: IoModule, { sentinels, serviceName, server }: SentinelTarget): IoClient {
+    const first = new FirstConnection();
     const options = {
       name: serviceName,
       sentinels: sentinels.map(({ host, port }) => ({ host, port })),
@@ -88,17 +100,18 @@ export class IoClient implements RedisClient {
       sentinelReconnectStrategy: reconnectDelay,
       // A primary that hangs is left as soon as the sentinels name another.
       failoverDetector: true,
-      ...ioOptions(server),
+      ...ioOptions(server, first),
       enableAutoPipelining: true,
     };
-    return IoClient.#made(new module.Redis(options), `the primary of "${serviceName}"`);
+    return IoClient.#made(new module.Redis(options), `the primary of "${serviceName}"`, first);
   }
 
   static madeOfCluster(module: IoModule, { nodes, server }: ClusterTarget): IoClient {
-    const { lazyConnect, enableOfflineQueue, retryStrategy, ...redisOptions } = ioOptions({
-      ...server,
-      database: 0,
-    });
+    const first = new FirstConnection();
+    const { lazyConnect, enableOfflineQueue, retryStrategy, ...redisOptions } = ioOptions(
+      { ...server, database: 0 },
+      first,
+    );
     const client = new module.Cluster(
       nodes.map(({ host, port }) => ({ host, port })),
       {
@@ -109,14 +122,14 @@ export class IoClient implements RedisClient {
         redisOptions: { ...redisOptions, ...(server.tls ? { tls: {} } : {}) },
       },
     );
-    return IoClient.#made(client, `the cluster at ${placesOf(nodes)}`);
+    return IoClient.#made(client, `the cluster at ${placesOf(nodes)}`, first);
   }
 
-  static #made(client: IoLike, place: string): IoClient {
-    const first = new FirstConnection();
+  static #made(client: IoLike, place: string, first: FirstConnection): IoClient {
     client.on('ready', () => first.stands());
     client.on('error', (error) => first.failed(error));
-    client.connect().catch((error: unknown) => first.failed(error));
+    // "Connection is closed" says less than the error before it.
+    client.connect().catch((error: unknown) => first.failed(first.trouble ?? error));
     return new IoClient(client, place, first);
   }
 
@@ -132,7 +145,8 @@ export class IoClient implements RedisClient {
   }
 
   causeOf(error: unknown): unknown {
-    return (this.#client.status !== 'ready' && this.#first?.trouble) || error;
+    const isReply = error instanceof Error && error.name === 'ReplyError';
+    return (!isReply && this.#first?.trouble) || error;
   }
 
   async openEar(events: EarEvents): Promise<RedisEar | undefined> {

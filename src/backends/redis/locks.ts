@@ -3,7 +3,7 @@
  * under these names are respected and never touched. Committing is the store's.
  */
 import { randomBytes } from 'node:crypto';
-import type { AcquireOptions, BackendHost, CacheMutex, Lease, RecordsRequest } from '../../api.js';
+import type { AcquireOptions, BackendHost, CacheMutex, Lease, LockState, RecordsRequest } from '../../api.js';
 import { LockTimeoutError } from '../../errors.js';
 import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
 import { ForeignLocks } from '../foreign-locks.js';
@@ -39,6 +39,9 @@ interface Held {
   readonly region: string | undefined;
 }
 
+/** What PTTL says of a key that isn't there. */
+const NO_KEY = -2;
+
 export class RedisLocks {
   readonly #options: LocksOptions;
   readonly #foreign: ForeignLocks;
@@ -67,7 +70,14 @@ export class RedisLocks {
     return {
       acquire: (options) => this.#acquire(key, options),
       locked: async () => (await this.#options.commands.send(['EXISTS', this.#lockOf(key)], this.#lockOf(key))) === 1,
+      inspect: () => this.#inspect(this.#lockOf(key)),
     };
+  }
+
+  /** A lock of another program may be without a limit. */
+  async #inspect(lock: string): Promise<LockState> {
+    const left = Number(await this.#options.commands.send(['PTTL', lock], lock));
+    return { held: left !== NO_KEY, ...(left >= 0 && { expiresIn: left }) };
   }
 
   async acquireMulti(

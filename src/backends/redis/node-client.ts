@@ -130,7 +130,10 @@ export class NodeClient implements RedisClient {
 
   /** Sentinels and clusters give up when they know nobody to talk to. */
   static #persistent(client: NodeLike, shape: NodeShape, place: string, first: FirstConnection): NodeClient {
-    client.on('error', (error) => first.failed(error));
+    // Of one node: the next may be there.
+    client.on('error', (error) => {
+      first.trouble = error;
+    });
     const connect = () => {
       client.connect().then(
         () => first.stands(),

@@ -21,6 +21,8 @@ const STRINGS = `
 local function read(key)
   local value = redis.pcall('GET', key)
   if type(value) == 'string' then return value end
+  -- Any other error is the caller's: a lock that may not be read is not free.
+  if value and not string.find(value.err, '^WRONGTYPE') then redis.call('GET', key) end
 end
 `;
 

@@ -61,6 +61,12 @@ export class Bench {
     return this.#open(await this.#options.lapsing());
   }
 
+  /** The store loses records, as by eviction. */
+  async forget(what: 'regions' | 'tags'): Promise<void> {
+    assert.ok(this.#options.forget);
+    await this.#options.forget(what);
+  }
+
   /** The key as this backend wants it. */
   key(key: string): string {
     return this.backend.keyMangler?.(key) ?? key;

@@ -287,6 +287,64 @@ export const generationLaws: readonly Draft[] = [
     },
   },
   {
+    name: 'generations: a set is refused when one of its tags was invalidated since, and told what the region’s record is now',
+    needs,
+    check: async (bench) => {
+      for (const hard of [true, false]) {
+        const { rid, seq } = await seed(bench.backend);
+        await storeOf(bench.backend).invalidateTags(REGION, ['red'], { hard });
+        const name = bench.key(hard ? 'hard' : 'soft');
+        const tags = new Map([[name, ['red']]]);
+        const old: GenerationFence = { region: REGION, rid, seq, tags, moved: undefined };
+        assert.equal(
+          await bench.backend.set(name, bench.entry('said'), { generation: old }),
+          false,
+          'A set that is older than the invalidation of its tag must answer false.',
+        );
+        assertStored(await bench.backend.get(name), undefined, 'get after a set that was refused');
+        assert.deepEqual(old.moved, await recordOf(bench.backend));
+        const anew: GenerationFence = { ...old, seq: old.moved?.seq ?? 0, moved: undefined };
+        assert.notEqual(await bench.backend.set(name, bench.entry('said'), { generation: anew }), false);
+        assertStored(await bench.backend.get(name), bench.entry('said'), 'get');
+      }
+    },
+  },
+  {
+    name: 'forget: a commit is refused when the region’s record is gone, and when it has been seeded anew',
+    needs: leased,
+    uses: 'forget',
+    check: async (bench) => {
+      for (const isSeeded of [false, true]) {
+        const { lease, fence } = await begin(bench, 'a');
+        await bench.forget('regions');
+        if (isSeeded) await seed(bench.backend);
+        assert.equal(
+          await bench.backend.set(bench.key('a'), bench.entry('late'), { lease, generation: fence }),
+          false,
+          'What was created under a record that is gone must not be stored.',
+        );
+        assertStored(await bench.backend.get(bench.key('a')), undefined, 'get after a commit that was refused');
+        await lease.release();
+      }
+    },
+  },
+  {
+    name: 'forget: a commit with a tag whose record is gone is refused, if some tag was invalidated meanwhile',
+    needs: leased,
+    uses: 'forget',
+    check: async (bench) => {
+      const { lease, fence } = await begin(bench, 'a');
+      await storeOf(bench.backend).invalidateTags(REGION, ['red'], { hard: true });
+      await bench.forget('tags');
+      const tags = new Map([[bench.key('a'), ['red']]]);
+      assert.equal(
+        await bench.backend.set(bench.key('a'), bench.entry('late'), { lease, generation: { ...fence, tags } }),
+        false,
+        'It may have been this tag: nobody can tell.',
+      );
+    },
+  },
+  {
     name: 'second: an invalidation by one is seen by the other, and final for what it creates',
     needs: leased,
     uses: 'second',

@@ -28,6 +28,8 @@ export interface ConformanceOptions {
   second?(): CacheBackend | Promise<CacheBackend>;
   /** Another one over the same store, whose leases may be held for a second at most: `lockMaxHold: '200ms'`. */
   lapsing?(): CacheBackend | Promise<CacheBackend>;
+  /** Drops the records of all regions, or of all tags, from the store of the last `create`, as a store that evicts them does. */
+  forget?(what: 'regions' | 'tags'): void | Promise<void>;
   /** Laws that this backend is allowed to break, by name, and why. They are skipped with that reason. */
   except?: Readonly<Record<string, string>> | undefined;
   /** How long a law may take. Default `'10s'`. */
@@ -42,7 +44,7 @@ export interface Draft {
   readonly name: string;
   readonly needs: readonly Need[];
   /** What of the options it can't do without. */
-  readonly uses?: 'second' | 'lapsing' | undefined;
+  readonly uses?: 'second' | 'lapsing' | 'forget' | undefined;
   /** Throws when the law is broken. Answers with why it does not apply, where that is found out only now. */
   check(bench: Bench): void | Promise<string | void>;
 }
@@ -109,9 +111,9 @@ function lacks({ uses }: Draft, options: ConformanceOptions): boolean {
 
 function checkOptions(options: ConformanceOptions): void {
   checkObject('The options of the conformance suite', options);
-  refuseUnknown('The conformance suite', options, ['create', 'dispose', 'second', 'lapsing', 'except', 'patience']);
+  const functions = ['dispose', 'second', 'lapsing', 'forget'] as const;
+  refuseUnknown('The conformance suite', options, ['create', ...functions, 'except', 'patience']);
   checkFunction('create', options.create);
-  for (const name of ['dispose', 'second', 'lapsing'] as const)
-    if (options[name] !== undefined) checkFunction(name, options[name]);
+  for (const name of functions) if (options[name] !== undefined) checkFunction(name, options[name]);
   if (options.patience !== undefined) durationOption(options.patience, 'patience');
 }

@@ -37,6 +37,22 @@ export const mutexDrafts: readonly Draft[] = [
     },
   },
   {
+    name: 'mutex: inspect says the same as locked, how long the lease has left, and takes nothing',
+    needs,
+    check: async (bench) => {
+      const one = bench.mutex('a');
+      if (!one.inspect) return 'This backend has no inspect: how long a lease has left is not known.';
+      assert.deepEqual(await one.inspect(), { held: false }, 'inspect() of a fresh mutex');
+      const lease = await bench.lease('a');
+      const { held, expiresIn = 1 } = await one.inspect();
+      assert.equal(held, true, 'inspect() while it is held');
+      assert.ok(expiresIn > 0, `A lease that is held has ${expiresIn} ms left.`);
+      await lease.release();
+      assert.deepEqual(await one.inspect(), { held: false }, 'inspect() after release()');
+      return undefined;
+    },
+  },
+  {
     name: 'mutex: acquire({ wait: false }) while it is held answers undefined',
     needs,
     check: async (bench) => {

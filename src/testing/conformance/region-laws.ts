@@ -244,6 +244,56 @@ export const regionLaws: readonly Draft[] = [
     },
   },
   {
+    name: 'region: a soft invalidation of tags leaves what bears them to be served while one creates',
+    needs,
+    check: async (bench) => {
+      const region = bench.region();
+      await region.set('a', 1, { tags: ['red'] });
+      await region.set('b', 2, { tags: ['blue'] });
+      await region.invalidateTags(['red'], { hard: false });
+      assert.deepEqual(await region.getMulti(['a', 'b']), [undefined, 2]);
+      const { gate, creator } = gated('new');
+      const creating = begun(region.getOrCreate('a', creator, { tags: ['red'] }));
+      await gate.arrived;
+      assert.equal(await region.getOrCreate('a', never), 1);
+      gate.open();
+      assert.equal(await creating, 'new');
+      assert.equal(await region.get('a'), 'new', 'What was created after an invalidation is valid.');
+    },
+  },
+  {
+    name: 'forget: no entry comes back when records are lost, also when they have been made anew',
+    needs: [storing, generations],
+    uses: 'forget',
+    check: async (bench) => {
+      const region = bench.region();
+      const fill = async () => {
+        await region.set('a', 1);
+        await region.getOrCreate('b', () => 2, { tags: ['red'] });
+        await region.set('c', 3, { tags: ['blue'] });
+        assert.deepEqual(await region.getMulti(['a', 'b', 'c']), [1, 2, 3]);
+      };
+      await fill();
+      await region.invalidateTags(['red']);
+      await bench.forget('tags');
+      const left = [1, undefined, undefined];
+      assert.deepEqual(await region.getMulti(['a', 'b', 'c']), left, 'A tag without a record leaves nothing valid.');
+      await region.set('d', 4, { tags: ['red', 'blue'] });
+      assert.deepEqual(await region.getMulti(['a', 'b']), [1, undefined], 'An entry of before came back.');
+      assert.equal(await region.get('d'), 4);
+      await region.delete('b');
+      await fill();
+      await bench.forget('regions');
+      assert.deepEqual(await region.getMulti(['a', 'b', 'c']), [undefined, undefined, undefined]);
+      await region.set('d', 5);
+      assert.deepEqual(
+        await region.getMulti(['a', 'b', 'c', 'd']),
+        [undefined, undefined, undefined, 5],
+        'An entry of before the record was lost came back.',
+      );
+    },
+  },
+  {
     name: 'region: a failure reaches all who wait, once and untouched, and frees the key',
     needs,
     check: async (bench) => {
@@ -498,6 +548,36 @@ export const regionLaws: readonly Draft[] = [
       );
       assert.equal(await other.getOrCreate('a', () => 'new'), 'new');
       assert.equal(await one.get('a'), 'new');
+    },
+  },
+  {
+    name: 'second: with generations, a tag that one region invalidates is gone for the other, whenever it was named',
+    needs: [storing, generations],
+    uses: 'second',
+    check: async (bench) => {
+      const [one, other] = [bench.region(), bench.region({}, await bench.second())];
+      await one.set('a', 1, { tags: ['red'] });
+      await other.getOrCreate('b', ({ tag }) => (tag('red', 'blue'), 2));
+      await other.set('c', 3, { tags: ['blue'] });
+      assert.deepEqual(await one.getMulti(['a', 'b', 'c']), [1, 2, 3]);
+      await one.invalidateTags(['red'], { hard: false });
+      assert.deepEqual(await other.getMulti(['a', 'b', 'c']), [undefined, undefined, 3]);
+      assert.equal(await other.get('a', { ignoreExpiration: true }), 1);
+      const gate = new Gate();
+      const creating = begun(
+        other.getOrCreate('d', async ({ tag }) => {
+          await gate.passed();
+          tag('red');
+          return 'late';
+        }),
+      );
+      await gate.arrived;
+      await one.invalidateTags(['red']);
+      gate.open();
+      assert.equal(await creating, 'late');
+      assert.deepEqual(await other.getMulti(['a', 'b', 'c', 'd']), [undefined, undefined, 3, undefined]);
+      assert.equal(await other.getOrCreate('b', () => 'new', { tags: ['red'] }), 'new');
+      assert.equal(await one.get('b'), 'new');
     },
   },
   {

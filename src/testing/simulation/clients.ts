@@ -1,14 +1,9 @@
 /** What the processes of a simulation do: random calls on their regions, with creators that read a database whose versions move. */
+import type { CreationContext, MultiCreationContext } from '../../api.js';
 import type { CacheRegion } from '../../region/region.js';
+import { type Creation, SimulatedFailure, type SimulatedValue, type Verb, type WatchedRegion } from './calls.js';
 import type { Chance } from './chance.js';
-import {
-  type Creation,
-  SimulatedFailure,
-  type SimulatedValue,
-  type Verb,
-  type Watch,
-  type WatchedRegion,
-} from './watch.js';
+import type { Watch } from './watch.js';
 
 /** Versions of what is cached. */
 export class Database {
@@ -28,6 +23,8 @@ export interface Setting {
   readonly chance: Chance;
   readonly database: Database;
   readonly keys: readonly string[];
+  /** What entries may be about; none: nothing is. */
+  readonly tags: readonly string[];
 }
 
 /** Weights of what a client does next. */
@@ -43,6 +40,8 @@ const HABITS = {
   update: 6,
   soft: 3,
   hard: 2,
+  softTags: 2,
+  hardTags: 3,
 } as const;
 
 export class Client {
@@ -93,12 +92,14 @@ export class Client {
         );
       case 'set':
       case 'setMulti': {
+        const tags = this.#someTags();
         const said = (habit === 'set' ? [key] : [...new Set(some)]).map((each) =>
-          watch.newValue(each, database.read(each)),
+          watch.newValue(each, database.read(each), { tags }),
         );
         const written = said.map(({ origin }) => origin);
         const values = new Map(said.map(({ value }) => [value.key, value]));
-        const write = () => (habit === 'set' && said[0] ? region.set(key, said[0].value) : region.setMulti(values));
+        const write = () =>
+          habit === 'set' && said[0] ? region.set(key, said[0].value, { tags }) : region.setMulti(values, { tags });
         return watch.call({ verb: habit, region: watched, keys: [...values.keys()], written }, write, nothing);
       }
       case 'update':
@@ -108,6 +109,20 @@ export class Client {
         return this.#call('delete', [key], () => region.delete(key), nothing);
       case 'deleteMulti':
         return this.#call('deleteMulti', some, () => region.deleteMulti(some), nothing);
+      case 'softTags':
+      case 'hardTags': {
+        const hard = habit === 'hardTags';
+        const tags = this.#someTags();
+        if (tags.length === 0)
+          return this.#call(
+            'get',
+            [key],
+            () => region.get(key),
+            (value) => [[key, value]],
+          );
+        const about = { verb: 'invalidateTags', region: watched, tags, hard } as const;
+        return watch.call(about, () => region.invalidateTags(tags, { hard }), nothing);
+      }
       default: {
         const hard = habit === 'hard';
         return watch.call({ verb: 'invalidate', region: watched, hard }, () => region.invalidate({ hard }), nothing);
@@ -125,7 +140,8 @@ export class Client {
       );
     const lockWait = chance.hits(0.05) ? chance.between(1, 1000) : undefined;
     const background = chance.hits(0.1) ? true : undefined;
-    const options = { signal: leaving?.signal, lockWait, background };
+    const tags = this.#someTags();
+    const options = { signal: leaving?.signal, lockWait, background, tags };
     return watch.call(
       {
         verb: 'getOrCreate',
@@ -134,27 +150,35 @@ export class Client {
         signal: leaving?.signal,
         lockWait: lockWait !== undefined,
       },
-      () => this.#region.getOrCreate(key, () => this.#create(key, 0), options),
+      () => this.#region.getOrCreate(key, (context) => this.#create(key, 0, context, tags), options),
       (value) => [[key, value]],
     );
   }
 
   #getOrCreateMulti(keys: readonly string[]): Promise<void> {
-    const creator = async (asked: string[]) => {
-      const creations = asked.map((key) => this.#setting.watch.beginCreation(this.#watched, key));
-      return this.#made(creations);
+    const tags = this.#someTags();
+    const creator = async (asked: string[], context: MultiCreationContext<SimulatedValue>) => {
+      const creations = asked.map((key) => this.#begin(key, context, tags));
+      const made = await this.#made(creations);
+      for (const creation of creations) context.tag(creation.key, ...this.#named(creation));
+      return made;
     };
     return this.#call(
       'getOrCreateMulti',
       keys,
-      () => this.#region.getOrCreateMulti(keys, creator),
+      () => this.#region.getOrCreateMulti(keys, creator, { tags }),
       (found) => keys.map((key, at) => [key, found[at]]),
     );
   }
 
-  async #create(key: string, depth: number): Promise<SimulatedValue> {
-    const { chance, watch, keys } = this.#setting;
-    const creation = watch.beginCreation(this.#watched, key);
+  async #create(
+    key: string,
+    depth: number,
+    context: CreationContext<SimulatedValue>,
+    tags: readonly string[] = [],
+  ): Promise<SimulatedValue> {
+    const { chance, keys } = this.#setting;
+    const creation = this.#begin(key, context, tags);
     const [value] = await this.#made([creation], async () => {
       // Always on to later keys, so that no two processes wait for each other.
       const later = keys.slice(keys.indexOf(key) + 1);
@@ -163,12 +187,28 @@ export class Client {
       await this.#call(
         'getOrCreate',
         [other],
-        () => this.#region.getOrCreate(other, () => this.#create(other, depth + 1)),
+        () => this.#region.getOrCreate(other, (inner) => this.#create(other, depth + 1, inner)),
         (found) => [[other, found]],
       );
     });
     if (!value) throw new Error('One creation makes one value.');
+    context.tag(...this.#named(creation));
     return value;
+  }
+
+  #begin(key: string, context: { readonly signal: AbortSignal }, tags: readonly string[]): Creation {
+    const creation = this.#setting.watch.beginCreation(this.#watched, key, {
+      isAbandoned: () => context.signal.aborted,
+    });
+    for (const tag of tags) creation.tags.add(tag);
+    return creation;
+  }
+
+  /** Tags that are named at the end of a creation. */
+  #named({ tags }: Creation): readonly string[] {
+    const named = this.#setting.chance.hits(0.3) ? this.#someTags() : [];
+    for (const tag of named) tags.add(tag);
+    return named;
   }
 
   /** Takes its time, and fails now and then. */
@@ -195,6 +235,11 @@ export class Client {
     values: (result: T) => readonly [string, unknown][],
   ): Promise<void> {
     return this.#setting.watch.call({ verb, region: this.#watched, keys }, make, values);
+  }
+
+  #someTags(): string[] {
+    const { chance, tags } = this.#setting;
+    return tags.filter(() => chance.hits(0.4));
   }
 
   #someKeys(): string[] {

@@ -3,7 +3,7 @@ import type { CacheBackend } from '../../api.js';
 import type { Chance } from './chance.js';
 import { FencedBackend, type FencedBackendOptions } from './fenced-backend.js';
 import { FencedStore, type StoreReply, type StoreRequest } from './fenced-store.js';
-import type { Meaning, StoreModel, Won } from './model.js';
+import type { Meaning, RecordsKnown, StoreModel, Won } from './model.js';
 import type { Link } from './network.js';
 
 export interface FencedModelOptions extends FencedBackendOptions {
@@ -15,6 +15,7 @@ export interface FencedModelOptions extends FencedBackendOptions {
 }
 
 export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
+  readonly wire = { isOrdered: false, rejects: true };
   readonly store: FencedStore;
   readonly #options: FencedModelOptions;
 
@@ -49,15 +50,16 @@ export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
       case 'release':
         return [{ kind: 'released', key: request.key, token: request.token }];
       case 'write':
-        return [...request.entries].flatMap(([key, { token }]): Meaning[] => {
-          if (token === undefined) return refused?.has(key) ? [] : [{ kind: 'said', key }];
-          if (!refused?.has(key)) return [{ kind: 'committed', key, token }];
+        return [...request.entries].flatMap(([key, { token, ...entry }]): Meaning[] => {
+          const written = { key, region: request.fence?.region, ...entry };
+          if (token === undefined) return refused?.has(key) ? [] : [{ kind: 'said', ...written }];
+          if (!refused?.has(key)) return [{ kind: 'committed', token, ...written }];
           return [{ kind: 'refused', key, token, fenced: request.fence !== undefined }];
         });
       case 'delete':
         return request.keys.map((key) => ({ kind: 'removed', key }));
       case 'invalidate':
-        return request.tags ? [] : [{ kind: 'invalidated', region: request.region, hard: request.hard }];
+        return [{ kind: 'invalidated', region: request.region, tags: request.tags, hard: request.hard }];
       default:
         return [];
     }
@@ -67,34 +69,39 @@ export class FencedModel implements StoreModel<StoreRequest, StoreReply> {
     return request.verb === 'acquire' ? request.tokens : undefined;
   }
 
-  leasesWon(request: StoreRequest, { won, stored, records }: StoreReply): ReadonlyMap<string, Won> {
+  leasesWon(request: StoreRequest, { won }: StoreReply): ReadonlyMap<string, Won> {
     if (request.verb !== 'acquire') return new Map();
-    return new Map(
-      [...(won ?? [])].map((key) => [
-        key,
-        { token: request.tokens.get(key) ?? '', stored: stored?.get(key), record: records?.region },
-      ]),
-    );
+    return new Map([...(won ?? [])].map((key) => [key, { token: request.tokens.get(key) ?? '' }]));
   }
 
   leasesReleased(request: StoreRequest): readonly string[] {
     return request.verb === 'release' ? [request.token] : [];
   }
 
-  entryOf(key: string): Uint8Array | undefined {
-    return this.store.entryOf(key);
+  /** Leases are waited for in one call, and renewed and given back whatever the breaker says. */
+  isGuarded({ verb }: StoreRequest): boolean {
+    return verb !== 'acquire' && verb !== 'renew' && verb !== 'release';
+  }
+
+  isRepeated(): boolean {
+    return false;
+  }
+
+  recordsOf(region: string): RecordsKnown {
+    return { region: this.store.records.get(region), tagOf: (name) => this.store.tagOf(region, name) };
   }
 
   evict(chance: Chance): readonly Meaning[] {
     const { entries, locks, records, tags } = this.store;
-    const what = chance.weighted({ entry: 5, lease: 2, record: 1, tag: 1 });
+    const what = chance.weighted({ entry: 5, lease: 2, record: 1, tag: 3 });
     const from: Map<string, unknown> = { entry: entries, lease: locks, record: records, tag: tags }[what];
     if (from.size === 0) return [];
     const name = chance.pick([...from.keys()]);
     from.delete(name);
     if (what === 'entry') return [{ kind: 'evicted entry', key: name }];
     if (what === 'lease') return [{ kind: 'evicted lease', key: name }];
-    return what === 'record' ? [{ kind: 'invalidated', region: name, hard: true, lost: true }] : [];
+    const [region = '', ...tag] = name.split('\n');
+    return [{ kind: 'invalidated', region, tags: what === 'tag' ? tag : undefined, hard: true, lost: true }];
   }
 
   describe(request: StoreRequest, reply?: StoreReply): string {
@@ -119,7 +126,7 @@ function said(request: StoreRequest): string {
     case 'locked':
       return `locked ${request.key}`;
     case 'invalidate':
-      return `invalidate ${request.hard ? 'hard' : 'soft'}`;
+      return `invalidate ${request.hard ? 'hard' : 'soft'} ${request.tags?.join(' ') ?? ''}`;
     case 'records':
       return 'records';
   }

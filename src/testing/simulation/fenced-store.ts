@@ -175,9 +175,8 @@ export class FencedStore {
   protected write(entries: ReadonlyMap<string, WriteEntry>, fence: Fence | undefined): StoreReply {
     const isSaid = [...entries.values()].every(({ token }) => token === undefined);
     const record = fence && (isSaid ? this.seeded(fence.region) : this.records.get(fence.region));
-    if (isSaid && fence && (fence.rid !== record?.rid || fence.seq < Math.max(record.hard, record.soft))) {
+    if (isSaid && fence && record && this.isBehind(fence, record))
       return { refused: new Set(entries.keys()), moved: record };
-    }
     const refused = new Set<string>();
     for (const [key, entry] of entries) {
       const isOurs = this.isHolder(key, entry.token);
@@ -191,6 +190,15 @@ export class FencedStore {
   /** Of a write that the user said: always. */
   protected isHolder(key: string, token: string | undefined): boolean {
     return token === undefined || this.lockOf(key)?.token === token;
+  }
+
+  /** Whether any invalidation has come since: what is written without a lease is stamped anew then. */
+  protected isBehind({ region, rid, seq, tags }: Fence, record: RegionRecord): boolean {
+    if (rid !== record.rid || seq < Math.max(record.hard, record.soft)) return true;
+    return [...new Set([...tags.values()].flat())].some((tag) => {
+      const known = this.tagOf(region, tag);
+      return known ? seq < Math.max(known.hard, known.soft) : seq < record.tagged;
+    });
   }
 
   /** Whether an invalidation since has cut it off. Seeds the records of its tags. */
@@ -235,7 +243,7 @@ export class FencedStore {
   }
 
   /** One of another incarnation counts as absent. */
-  protected tagOf(region: string, tag: string): TagRecord | undefined {
+  tagOf(region: string, tag: string): TagRecord | undefined {
     const record = this.tags.get(nameOf(region, tag));
     return record?.rid === this.records.get(region)?.rid ? record : undefined;
   }

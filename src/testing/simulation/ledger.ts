@@ -2,8 +2,11 @@
  * The checks' own account of leases: what was granted, and until when it stands, from the meaning of what was asked and answered and
  * from nothing the store keeps. Decides whether a grant, a renewal, a commit or a release was lawful.
  */
-import type { Meaning } from './model.js';
+import type { Granted, Meaning } from './model.js';
 import type { SimulatedProcess } from './process.js';
+
+/** Of leases. Other programs know nothing of ours. */
+const SAYS_NOTHING: readonly Meaning['kind'][] = ['evicted entry', 'written elsewhere', 'deleted elsewhere'];
 
 export interface Grant {
   readonly key: string;
@@ -12,12 +15,15 @@ export interface Grant {
   readonly at: number;
   readonly region: string | undefined;
   until: number;
+  /** A hard invalidation of its region lets others take it over, and its holder not renew it; a commit is judged by its generation. */
+  isCut: boolean;
   /** Why it no longer stands, if it was not time. */
   ended: string | undefined;
 }
 
 export class Ledger {
   readonly #violated: (what: string) => void;
+  readonly #maxHold: number;
   /** By token. */
   readonly #grants = new Map<string, Grant>();
   /** The one that may stand. */
@@ -26,13 +32,28 @@ export class Ledger {
   readonly #releases = new Map<string, number>();
   readonly #givenUp = new Set<string>();
 
-  constructor(violated: (what: string) => void) {
+  /** `maxHold`: how long a holder renews at most, in milliseconds. */
+  constructor(violated: (what: string) => void, maxHold: number) {
     this.#violated = violated;
+    this.#maxHold = maxHold;
   }
 
   stands(token: string, now: number): boolean {
     const grant = this.#grants.get(token);
-    return grant !== undefined && grant.ended === undefined && grant.until > now;
+    return grant !== undefined && grant.ended === undefined && !grant.isCut && grant.until > now;
+  }
+
+  /** A lock without an end, for so long that nobody waits for it any more. */
+  isStuck(key: string, now: number): boolean {
+    const grant = this.#latest.get(key);
+    return grant?.until === Number.POSITIVE_INFINITY && now - grant.at >= this.#maxHold;
+  }
+
+  /** One that could have been renewed, and was not. */
+  lapsed(token: string, now: number): Grant | undefined {
+    const grant = this.#grants.get(token);
+    if (!grant || grant.ended !== undefined || grant.isCut) return undefined;
+    return grant.until <= now && now - grant.at < this.#maxHold ? grant : undefined;
   }
 
   /** Grants that nobody has ended, nor tried to: one whose release was lost, or came before it, is left to lapse. */
@@ -48,12 +69,12 @@ export class Ledger {
   enter(meaning: Meaning, process: SimulatedProcess | undefined, request: number, now: number): void {
     if (meaning.kind === 'granted') return this.#granted(meaning, process, now);
     if (meaning.kind === 'invalidated') {
-      if (!meaning.hard) return;
-      for (const grant of this.#grants.values())
-        if (grant.region === meaning.region) grant.ended ??= 'its region was invalidated';
+      // What bears a tag is known at the commit, which compares it.
+      if (!meaning.hard || meaning.tags) return;
+      for (const grant of this.#grants.values()) if (grant.region === meaning.region) grant.isCut = true;
       return;
     }
-    if (meaning.kind === 'evicted entry') return;
+    if (SAYS_NOTHING.includes(meaning.kind)) return;
     if (!('token' in meaning)) {
       const grant = this.#latest.get(meaning.key);
       if (grant) grant.ended ??= `its key was ${meaning.kind}`;
@@ -65,30 +86,27 @@ export class Ledger {
     const whose = `${key}#${token.slice(0, 4)} of ${grant?.process.name ?? 'nobody'}`;
     if (grant && process && grant.process !== process) this.#violated(`${process.name} has ${kind} the lease ${whose}`);
     if (kind === 'renewed') {
-      if (!stands)
-        this.#violated(
-          `the lease ${whose} was renewed although it no longer stands (${grant?.ended ?? 'it has lapsed'})`,
-        );
+      if (!stands) this.#violated(`the lease ${whose} was renewed although it no longer stands (${whyNot(grant)})`);
       else if (grant) grant.until = now + meaning.ms;
       return;
     }
-    if (kind === 'committed' && !stands)
-      this.#violated(`a commit was stored under ${whose}, which no longer stands (${grant?.ended ?? 'it has lapsed'})`);
+    const isItsOwn = stands || (grant?.isCut && grant.ended === undefined && grant.until > now);
+    if (kind === 'committed' && !isItsOwn)
+      this.#violated(`a commit was stored under ${whose}, which no longer stands (${whyNot(grant)})`);
     if (kind === 'refused' && stands && !meaning.fenced)
       this.#violated(`a commit was refused under ${whose}, which stands`);
     if (kind === 'released') {
       const before = this.#releases.get(token);
-      if (before !== undefined && before !== request) this.#violated(`the lease ${whose} was released twice`);
+      // Twice is lawful where a commit or an acquire was not answered in time: it is released behind that, whatever comes later.
+      const isTroubled = grant && grant.process.troubledAt >= grant.at;
+      if (before !== undefined && before !== request && !isTroubled)
+        this.#violated(`the lease ${whose} was released twice`);
       this.#releases.set(token, request);
     }
     if (grant) grant.ended ??= kind;
   }
 
-  #granted(
-    { key, token, ms, region }: Meaning & { kind: 'granted' },
-    process: SimulatedProcess | undefined,
-    now: number,
-  ): void {
+  #granted({ key, token, ms, region }: Granted, process: SimulatedProcess | undefined, now: number): void {
     if (!process) return;
     const before = this.#latest.get(key);
     if (before && before.token !== token && this.stands(before.token, now)) {
@@ -96,8 +114,14 @@ export class Ledger {
         `${process.name} was granted ${key}#${token.slice(0, 4)} while ${key}#${before.token.slice(0, 4)} of ${before.process.name} stands`,
       );
     }
-    const grant: Grant = { key, token, process, at: now, region, until: now + ms, ended: undefined };
+    if (before && before.token !== token) before.ended ??= 'another took it over';
+    const grant: Grant = { key, token, process, at: now, region, until: now + ms, isCut: false, ended: undefined };
     this.#grants.set(token, grant);
     this.#latest.set(key, grant);
   }
+}
+
+function whyNot(grant: Grant | undefined): string {
+  if (!grant) return 'it was never granted';
+  return grant.ended ?? (grant.isCut ? 'its region was invalidated' : 'it has lapsed');
 }

@@ -2,46 +2,92 @@
  * What a simulation asks of a store: to carry requests out, to be connected to, and to say what each request has meant, in words that
  * the checks know whatever the store is. `fenced-model.ts` is one; a store of another protocol is another.
  */
-import type { CacheBackend } from '../../api.js';
+import type { CacheBackend, RegionRecord, TagRecord } from '../../api.js';
+import type { SimulatedValue } from './calls.js';
 import type { Chance } from './chance.js';
 import type { Link, Server } from './network.js';
+import type { SimulatedProcess } from './process.js';
 
-/** What a request did to the store. */
+/** What a request did to the store. Times in milliseconds. */
 export type Meaning =
-  /** A lease was won; `region`: whose hard invalidation cuts it off. */
-  | {
-      readonly kind: 'granted';
-      readonly key: string;
-      readonly token: string;
-      readonly ms: number;
-      readonly region?: string | undefined;
-    }
+  | Granted
   | { readonly kind: 'renewed'; readonly key: string; readonly token: string; readonly ms: number }
   | { readonly kind: 'released'; readonly key: string; readonly token: string }
-  | { readonly kind: 'committed'; readonly key: string; readonly token: string }
+  | ({ readonly kind: 'committed'; readonly token: string } & Stored)
   /** `fenced`: perhaps not for its lease but for its generation. */
   | { readonly kind: 'refused'; readonly key: string; readonly token: string; readonly fenced: boolean }
   /** Written without a lease. */
-  | { readonly kind: 'said'; readonly key: string }
+  | ({ readonly kind: 'said' } & Stored)
   /** Deleted, with its lease. */
   | { readonly kind: 'removed'; readonly key: string }
+  /** By another program, which knows nothing of leases and generations. */
+  | ({ readonly kind: 'written elsewhere' } & Stored)
+  | { readonly kind: 'deleted elsewhere'; readonly key: string }
   | { readonly kind: 'evicted entry'; readonly key: string }
   | { readonly kind: 'evicted lease'; readonly key: string }
-  /** `lost`: its record was evicted, which invalidates every entry. */
-  | { readonly kind: 'invalidated'; readonly region: string; readonly hard: boolean; readonly lost?: boolean };
+  | Invalidated;
 
-/** What the reply to a request tells of leases: those that it won, with what was stored then. */
+/** `region`: whose hard invalidation cuts it off. */
+export interface Granted {
+  readonly kind: 'granted';
+  readonly key: string;
+  readonly token: string;
+  readonly ms: number;
+  readonly region?: string | undefined;
+}
+
+/** `region`: by whose generation it was written. */
+export interface Stored {
+  readonly key: string;
+  readonly region?: string | undefined;
+  readonly bytes: Uint8Array;
+  readonly ttl: number | undefined;
+}
+
+/** Of a region, or of those tags. `lost`: a record was evicted, which invalidates every entry that it is about. */
+export interface Invalidated {
+  readonly kind: 'invalidated';
+  readonly region: string;
+  readonly tags?: readonly string[] | undefined;
+  readonly hard: boolean;
+  readonly lost?: boolean;
+}
+
+/** A lease that a request won, as its process learns of it. */
 export interface Won {
   readonly token: string;
-  readonly stored: Uint8Array | undefined;
-  /** The counters of the region's record that came along. */
-  readonly record: { readonly rid: string; readonly hard: number; readonly soft: number } | undefined;
+}
+
+export interface RecordsKnown {
+  readonly region: RegionRecord | undefined;
+  tagOf(name: string): TagRecord | undefined;
+}
+
+/** A program that is not ours, over the same store. */
+export interface Stranger {
+  /** So many calls one after another. */
+  run(calls: number): Promise<void>;
+}
+
+export interface StrangerSetting {
+  readonly process: SimulatedProcess;
+  readonly chance: Chance;
+  readonly keys: readonly string[];
+  /** Milliseconds. */
+  readonly deadline: number;
+  readonly expirationTime: number;
+  /** Hands out a value, and learns that it was written. */
+  written(key: string, write: (value: SimulatedValue) => Promise<void>): Promise<void>;
 }
 
 export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   /** Wakes those who wait for a key. Set by the simulation. */
   publish: (key: string) => void;
+  /** `isOrdered`: a connection keeps order. `rejects`: the client is told when a request has run into its deadline. */
+  readonly wire: { readonly isOrdered: boolean; readonly rejects: boolean };
   connect(link: Link<Request, Reply>): CacheBackend;
+  /** Connects a program that is not ours. */
+  stranger?(link: Link<Request, Reply>, setting: StrangerSetting): Stranger;
   /** What carrying it out has meant, from the request and its reply alone: a store that is broken does not know that it is. */
   meaningOf(request: Request, reply: Reply): readonly Meaning[];
   /** The keys whose leases a request asks for, with their tokens; none: it is not such a request. */
@@ -49,8 +95,11 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   leasesWon(request: Request, reply: Reply): ReadonlyMap<string, Won>;
   /** The tokens that a request gives back. */
   leasesReleased(request: Request): readonly string[];
-  /** What is stored now. */
-  entryOf(key: string): Uint8Array | undefined;
+  /** Whether a reply makes the client ask once more, within the same deadline. */
+  isRepeated(reply: Reply): boolean;
+  /** Whether a request is one that a breaker holds back. */
+  isGuarded(request: Request): boolean;
+  recordsOf(region: string): RecordsKnown;
   /** Loses something, as a store does that is full. */
   evict(chance: Chance): readonly Meaning[];
   /** For the trace. */

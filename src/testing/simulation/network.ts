@@ -41,6 +41,8 @@ export interface NetworkOptions {
   readonly deadline: number;
   /** Whether the client then rejects; else it goes on waiting, and whoever called it has deadlines of his own. */
   readonly rejects: boolean;
+  /** What a process sends arrives in that order, and so do the answers. */
+  readonly isOrdered: boolean;
   readonly faults: Faults;
 }
 
@@ -51,12 +53,17 @@ export interface Link<Request, Reply> {
   subscribe(channel: string, run: () => void): () => void;
 }
 
+/** Milliseconds between two messages that arrive together. */
+const AT_ONCE = 0.001;
+
 export class Network<Request, Reply> {
   readonly #scheduler: Scheduler;
   readonly #server: Server<Request, Reply>;
   readonly #wiretap: Wiretap<Request, Reply>;
   readonly #options: NetworkOptions;
   readonly #subscribers = new Map<string, Set<{ readonly process: SimulatedProcess; readonly run: () => void }>>();
+  /** By process: when the last message arrives, there and back. */
+  readonly #arrivals = new Map<SimulatedProcess, { there: number; back: number }>();
   #requests = 0;
   readonly faults: Faults;
   /** `refusing`: requests fail at once; `silent`: they are lost. */
@@ -87,7 +94,7 @@ export class Network<Request, Reply> {
     for (const subscriber of this.#subscribers.get(channel) ?? []) {
       if (this.#scheduler.chance.hits(this.faults.lose)) continue;
       const isThere = () => this.#subscribers.get(channel)?.has(subscriber);
-      this.#carry(() => subscriber.process.deliver(() => isThere() && subscriber.run()));
+      this.#carry(subscriber.process, 'back', () => subscriber.process.deliver(() => isThere() && subscriber.run()));
     }
   }
 
@@ -119,7 +126,7 @@ export class Network<Request, Reply> {
         trouble();
         reject(new Error('The store refuses connections.'));
       };
-      if (this.outage === 'refusing') return this.#carry(() => process.deliver(() => answer(refuse)));
+      if (this.outage === 'refusing') return this.#carry(process, 'back', () => process.deliver(() => answer(refuse)));
       this.#deliver(process, id, request, (reply) =>
         process.deliver(() =>
           answer(() => {
@@ -137,19 +144,26 @@ export class Network<Request, Reply> {
     const { chance } = this.#scheduler;
     if (chance.hits(this.faults.lose)) return;
     const isRepeated = chance.hits(this.faults.repeat);
-    this.#carry(() => {
+    this.#carry(process, 'there', () => {
       if (this.outage !== 'none') return;
       const answer = this.#server.handle(request, this.#scheduler.now);
       this.#wiretap.handled(process, id, request, answer);
       if (isRepeated) this.#deliver(process, id, request, reply);
-      else if (!chance.hits(this.faults.lose)) this.#carry(() => reply(answer));
+      else if (!chance.hits(this.faults.lose)) this.#carry(process, 'back', () => reply(answer));
     });
   }
 
-  #carry(arrive: () => void): void {
-    const { chance } = this.#scheduler;
+  #carry(process: SimulatedProcess, way: 'there' | 'back', arrive: () => void): void {
+    const { chance, now } = this.#scheduler;
     const { slow, delay, slowDelay } = this.faults;
-    this.#scheduler.after(chance.between(1, chance.hits(slow) ? slowDelay : delay), arrive);
+    let takes = chance.between(1, chance.hits(slow) ? slowDelay : delay);
+    if (this.#options.isOrdered) {
+      const last = this.#arrivals.get(process) ?? { there: 0, back: 0 };
+      this.#arrivals.set(process, last);
+      last[way] = Math.max(now + takes, last[way] + AT_ONCE);
+      takes = last[way] - now;
+    }
+    this.#scheduler.after(takes, arrive);
   }
 
   #subscribe(

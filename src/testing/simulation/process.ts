@@ -6,7 +6,7 @@ import type { Clock } from '../../api.js';
 import type { Event, Scheduler } from './scheduler.js';
 
 /** When simulations begin, epoch milliseconds. */
-const EPOCH = Date.UTC(2026, 0);
+export const EPOCH = Date.UTC(2026, 0);
 
 export class SimulatedProcess {
   readonly name: string;

@@ -5,17 +5,29 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ChannelMessages } from '../../channels.js';
 import { makeRegion } from '../../region/region.js';
+import type { SimulatedValue, WatchedRegion } from './calls.js';
 import { Chance } from './chance.js';
 import { Client, Database } from './clients.js';
 import { FencedModel, type FencedModelOptions } from './fenced-model.js';
-import type { StoreReply, StoreRequest } from './fenced-store.js';
 import type { StoreModel } from './model.js';
 import { type Faults, Network } from './network.js';
 import { SimulatedProcess } from './process.js';
+import { RedisModel } from './redis/model.js';
+import type { SimulatedScripts } from './redis/scripts.js';
 import { Scheduler } from './scheduler.js';
-import { type SimulatedValue, Watch, type WatchedRegion } from './watch.js';
+import { Watch } from './watch.js';
 
-export interface SimulationOptions {
+export interface SimulationOptions extends CommonOptions {
+  /** Store and client, where they are not to be the sound ones. */
+  readonly store?: Pick<FencedModelOptions, 'store' | 'connect'> | undefined;
+}
+
+export interface RedisSimulationOptions extends CommonOptions {
+  /** What the scripts do, where they are not to be the sound ones. */
+  readonly scripts?: SimulatedScripts | undefined;
+}
+
+interface CommonOptions {
   /** The same seed is the same run. */
   readonly seed: number;
   /** Default: 2 to 4, drawn. */
@@ -24,10 +36,14 @@ export interface SimulationOptions {
   readonly calls?: number | undefined;
   /** `false`: nothing goes wrong but delays. Default `true`. */
   readonly faults?: boolean | undefined;
-  /** Store and client, where they are not to be the sound ones. */
-  readonly store?: Pick<FencedModelOptions, 'store' | 'connect'> | undefined;
   /** Whether the store keeps generations. Default: drawn. */
   readonly generations?: boolean | undefined;
+  /** Whether entries bear tags. Default: drawn. */
+  readonly tags?: boolean | undefined;
+  /** Whether there is a program that is not ours, where the store knows of one. Default: drawn. */
+  readonly stranger?: boolean | undefined;
+  /** How likely each misfortune is, beside the others. */
+  readonly misfortunes?: Partial<Misfortunes> | undefined;
   /** Whether a trace is kept. Default `false`. */
   readonly trace?: boolean | undefined;
 }
@@ -42,9 +58,13 @@ export interface SimulationReport {
   readonly trace: readonly string[];
 }
 
+const MISFORTUNES = { pause: 6, evict: 5, storm: 4, outage: 2, kill: 1 };
+export type Misfortunes = typeof MISFORTUNES;
+
 const BREAKER = 'dogpile.cache:breaker';
 const LOCK_TIMEOUT = 1000;
 const LOCK_MAX_HOLD = 4000;
+const LEASES = { lockTimeout: LOCK_TIMEOUT, lockMaxHold: LOCK_MAX_HOLD, lockSleep: 50 };
 const DEADLINE = 300;
 const COOLDOWN = 500;
 const SKEW = 2000;
@@ -54,29 +74,33 @@ const MOST_STEPS = 40_000;
 
 const QUIET: Faults = { lose: 0, repeat: 0, slow: 0.05, delay: 20, slowDelay: 90 };
 
-export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+/** Over the store of the protocol itself. */
+export function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const chance = new Chance(options.seed);
   const keepsGenerations = options.generations ?? chance.hits(0.5);
-  const model = new FencedModel({
-    lockTimeout: LOCK_TIMEOUT,
-    lockMaxHold: LOCK_MAX_HOLD,
-    lockSleep: 50,
-    keepsGenerations,
-    ...options.store,
-  });
+  const model = new FencedModel({ ...LEASES, keepsGenerations, ...options.store });
   return new Simulation(model, chance, options, keepsGenerations).run();
 }
 
-class Simulation {
-  readonly #options: SimulationOptions;
+/** Over a simulated Redis, with the real backend, and Python programs beside it. */
+export function simulateRedis({ scripts, ...options }: RedisSimulationOptions): Promise<SimulationReport> {
+  const chance = new Chance(options.seed);
+  const keepsGenerations = options.generations ?? chance.hits(0.7);
+  const model = new RedisModel({ ...LEASES, keepsGenerations, deadline: DEADLINE, scripts });
+  return new Simulation(model, chance, options, keepsGenerations).run();
+}
+
+class Simulation<Request, Reply> {
+  readonly #options: CommonOptions;
   readonly #chance: Chance;
-  readonly #model: StoreModel<StoreRequest, StoreReply>;
+  readonly #model: StoreModel<Request, Reply>;
   readonly #scheduler: Scheduler;
-  readonly #network: Network<StoreRequest, StoreReply>;
-  readonly #watch: Watch<StoreRequest, StoreReply>;
+  readonly #network: Network<Request, Reply>;
+  readonly #watch: Watch<Request, Reply>;
   readonly #database = new Database();
   readonly #processes: SimulatedProcess[] = [];
   readonly #keys: readonly string[];
+  readonly #tags: readonly string[];
   readonly #keepsGenerations: boolean;
   /** Deadlines are the region's, not the client's. */
   readonly #isGuarded: boolean;
@@ -87,12 +111,7 @@ class Simulation {
   /** Regions that have nothing left to do but to come to rest. */
   readonly #resting = new Set<WatchedRegion>();
 
-  constructor(
-    model: StoreModel<StoreRequest, StoreReply>,
-    chance: Chance,
-    options: SimulationOptions,
-    keepsGenerations: boolean,
-  ) {
+  constructor(model: StoreModel<Request, Reply>, chance: Chance, options: CommonOptions, keepsGenerations: boolean) {
     this.#options = options;
     this.#chance = chance;
     this.#model = model;
@@ -100,17 +119,20 @@ class Simulation {
     this.#isGuarded = chance.hits(0.4);
     this.#faulty = options.faults ?? true;
     this.#keys = ['a', 'b', 'c'].slice(0, chance.between(1, 3));
+    this.#tags = (options.tags ?? chance.hits(0.5)) ? ['x', 'y'] : [];
     this.#scheduler = new Scheduler(chance);
     this.#watch = new Watch(this.#scheduler, model, {
       deadline: DEADLINE,
-      recovery: DEADLINE + COOLDOWN + 1000,
+      lockMaxHold: LOCK_MAX_HOLD,
+      cooldown: COOLDOWN,
       skew: 2 * SKEW,
       keys: this.#keys,
       trace: options.trace ?? false,
     });
     this.#network = new Network(this.#scheduler, model, this.#watch, {
-      deadline: this.#isGuarded ? DEADLINE - 1 : DEADLINE,
-      rejects: !this.#isGuarded,
+      deadline: this.#isGuarded || !model.wire.rejects ? DEADLINE - 1 : DEADLINE,
+      rejects: model.wire.rejects && !this.#isGuarded,
+      isOrdered: model.wire.isOrdered,
       faults: { ...QUIET },
     });
     model.publish = (key) => this.#network.publish(key);
@@ -130,18 +152,18 @@ class Simulation {
     const watched = this.#regions.get(region);
     if (!watched) return;
     this.#watch.log(`the breaker of ${watched.label} is ${state}`);
-    watched.breaker.isClosed = state === 'closed';
-    watched.breaker.closedAt = this.#scheduler.now;
+    this.#watch.troubles.breakerChanged(watched, state);
   };
 
   async #run(): Promise<SimulationReport> {
     const { seed, processes = this.#chance.between(2, 4) } = this.#options;
     for (let at = 1; at <= processes; at++) this.#start(`p${at}`);
+    if (this.#model.stranger && (this.#options.stranger ?? this.#chance.hits(0.4))) this.#startStranger('stranger');
     if (this.#faulty) this.#disturb();
     await this.#scheduler.run(PATIENCE, { steps: MOST_STEPS, stop: () => this.#isDone() });
     this.#heal();
     await this.#scheduler.run(this.#scheduler.now + PATIENCE, { steps: MOST_STEPS });
-    this.#watch.checkRest(this.#processes);
+    this.#watch.checkRest(this.#processes, this.#regions.values());
     for (const { label, process } of this.#resting) if (process.isAlive) this.#watch.violated(`${label} is never idle`);
     const { calls, creations, violations, trace } = this.#watch;
     return { seed, steps: this.#scheduler.steps, calls, creations, violations, trace };
@@ -170,31 +192,59 @@ class Simulation {
         breaker: this.#isGuarded ? { failures: 4, cooldown: COOLDOWN } : false,
         ...(this.#keepsGenerations ? {} : { regionInvalidator: 'local' as const }),
       });
-      const watched: WatchedRegion = {
-        label: at === 0 ? name : `${name}'`,
-        process,
-        shared: this.#keepsGenerations ? 'simulated' : undefined,
-        expirationTime,
-        servesStale,
-        breaker: { isClosed: true, closedAt: Number.NEGATIVE_INFINITY },
-        barriers: new Map(),
-        hardCalledAt: Number.NEGATIVE_INFINITY,
-        hardDoneAt: Number.NEGATIVE_INFINITY,
-        softCalledAt: Number.NEGATIVE_INFINITY,
-      };
+      const label = at === 0 ? name : `${name}'`;
+      const watched = this.#watchedRegion({ label, process, expirationTime, servesStale });
       this.#regions.set(region, watched);
-      const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys };
+      const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys, tags: this.#tags };
       const clients = Array.from({ length: chance.between(1, 3) }, () =>
         new Client(setting, region, watched).run(this.#options.calls ?? 10),
       );
-      this.#busy.set(process, (this.#busy.get(process) ?? 0) + clients.length);
-      for (const client of clients) void client.then(() => this.#busy.set(process, (this.#busy.get(process) ?? 0) - 1));
+      this.#awaitClients(process, clients);
       void Promise.all(clients).then(async () => {
         this.#resting.add(watched);
         await region.idle();
         this.#resting.delete(watched);
       });
     }
+  }
+
+  /** A program that is not ours. Its clock is the store's. */
+  #startStranger(name: string): void {
+    const process = new SimulatedProcess(name, this.#scheduler, 0);
+    this.#processes.push(process);
+    const expirationTime = this.#chance.between(200, 2000);
+    const region = this.#watchedRegion({ label: name, process, expirationTime, servesStale: true });
+    const written = (key: string, write: (value: SimulatedValue) => Promise<void>) => {
+      const { value, origin } = this.#watch.newValue(key, this.#database.read(key), { isForeign: true });
+      const about = { verb: 'elsewhere', region, keys: [key], written: [origin] } as const;
+      return this.#watch.call(
+        about,
+        () => write(value),
+        () => [],
+      );
+    };
+    const setting = { process, chance: this.#chance, keys: this.#keys, deadline: DEADLINE, expirationTime, written };
+    const stranger = this.#model.stranger?.(this.#network.link(process), setting);
+    if (stranger) this.#awaitClients(process, [stranger.run(2 * (this.#options.calls ?? 10))]);
+  }
+
+  #awaitClients(process: SimulatedProcess, clients: readonly Promise<void>[]): void {
+    const left = () => this.#busy.get(process) ?? 0;
+    this.#busy.set(process, left() + clients.length);
+    for (const client of clients) void client.then(() => this.#busy.set(process, left() - 1));
+  }
+
+  #watchedRegion(of: Pick<WatchedRegion, 'label' | 'process' | 'expirationTime' | 'servesStale'>): WatchedRegion {
+    const never = Number.NEGATIVE_INFINITY;
+    return {
+      ...of,
+      shared: this.#keepsGenerations ? 'simulated' : undefined,
+      breaker: { state: 'closed', changedAt: never, closedAt: never, probes: 0 },
+      barriers: new Map(),
+      localBarriers: new Map(),
+      saidAt: new Map(),
+      cutCalledAt: never,
+    };
   }
 
   // ----------------------------------------------------------------------------------------------------------- trouble
@@ -212,7 +262,7 @@ class Simulation {
   #misfortune(): void {
     const chance = this.#chance;
     const process = chance.pick(this.#processes);
-    switch (chance.weighted({ pause: 6, evict: 5, storm: 4, outage: 2, kill: 1 })) {
+    switch (chance.weighted({ ...MISFORTUNES, ...this.#options.misfortunes })) {
       case 'pause':
         this.#watch.log(`${process.name} is paused`);
         process.pause();

@@ -1,7 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BackendHost, CacheBackend } from '../../../src/api.js';
+import { fileBackend } from '../../../src/backends/file.js';
 import { ValidationError, ValueTooLargeError } from '../../../src/errors.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { builtPath } from '../../support/built.js';
@@ -125,6 +127,74 @@ describe('maxSize', () => {
     expect(await left(one, ['a', 'b', 'd'])).toEqual(['a', 'b', 'd']);
     await other.set('e', bytes(1000));
     expect(await left(one, ['a', 'b', 'd', 'e'])).toEqual(['b', 'd', 'e']);
+  });
+});
+
+describe('with any limit, and any writes', () => {
+  interface Item {
+    readonly key: string;
+    readonly size: number;
+    readonly leaves: number;
+  }
+  type Operation =
+    | { readonly verb: 'set'; readonly key: string; readonly size: number; readonly ttl: number | null }
+    | { readonly verb: 'delete'; readonly key: string }
+    | { readonly verb: 'wait'; readonly ms: number };
+  const key = fc.constantFrom(...'abcdefghij');
+  const operation: fc.Arbitrary<Operation> = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        verb: fc.constant('set' as const),
+        key,
+        size: fc.nat(300),
+        ttl: fc.option(fc.integer({ min: 1, max: 500 })),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('delete' as const), key }) },
+    { weight: 2, arbitrary: fc.record({ verb: fc.constant('wait' as const), ms: fc.nat(200) }) },
+  );
+
+  it('an entry leaves by its time, by a delete, or in its turn for want of room, and is counted then; nothing else is lost', async () => {
+    const one = async (maxSize: number, operations: readonly Operation[]) => {
+      const clock = new FakeClock();
+      const backend = fileBackend({ filename: newFile(), maxSize });
+      await backend.ready?.();
+      backend.attach?.(host(clock));
+      // In the order of their writes. A name is a namespace, a mark and the key; before the bytes stand 17 others.
+      let items: Item[] = [];
+      let evictions = 0;
+      for (const each of operations) {
+        if (each.verb === 'wait') await clock.advance(each.ms);
+        else items = items.filter((item) => item.key !== each.key);
+        if (each.verb === 'delete') await backend.delete(each.key);
+        if (each.verb === 'set') {
+          const ttl = each.ttl ?? undefined;
+          await backend.set(each.key, bytes(each.size), ttl === undefined ? {} : { ttl });
+          const own = {
+            key: each.key,
+            size: 20 + each.size,
+            leaves: ttl === undefined ? Number.POSITIVE_INFINITY : clock.now() + ttl,
+          };
+          items = items.filter(({ leaves }) => leaves > clock.now());
+          const others = [...items].sort((a, b) => a.leaves - b.leaves || items.indexOf(a) - items.indexOf(b));
+          while ([own, ...items].reduce((sum, { size }) => sum + size, 0) > maxSize) {
+            const next = others.shift();
+            items = items.filter((item) => item !== next);
+            evictions++;
+          }
+          items.push(own);
+        }
+        const there = items.filter(({ leaves }) => leaves > clock.now()).map((item) => item.key);
+        expect(await left(backend, [...'abcdefghij'])).toEqual(there.sort());
+        expect((backend as { evictions?: number }).evictions).toBe(evictions);
+      }
+      await backend.close?.();
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 320, max: 1500 }), fc.array(operation, { maxLength: 40 }), one),
+      { numRuns: 60 },
+    );
   });
 });
 

@@ -20,7 +20,7 @@ function isWhole(value: Uint8Array): boolean {
 describe('processes that are killed', () => {
   it('while four of them write: the file opens, and every value in it is whole', async () => {
     const filename = newFile();
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 6; round++) {
       const writers = await Promise.all([1, 2, 3, 4].map(() => startProcess({ filename })));
       const writing = writers.map((writer) => writer.says('writing'));
       for (const writer of writers) writer.call('writeOn', { keys: KEYS, largest: 60_000 }).catch(() => {});

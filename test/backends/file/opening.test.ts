@@ -4,12 +4,13 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
 import { fileBackend } from '../../../src/backends/file.js';
@@ -175,6 +176,32 @@ describe('a cache file', () => {
     expect(await other.mutex?.('k')?.acquire({ wait: false })).toBeDefined();
     await lease?.release();
     expect(await other.mutex?.('k')?.locked()).toBe(true);
+  });
+
+  it('a lease that was lost before it closed may be released afterwards', async () => {
+    const backend = await opened({ filename: newFile(), lockMaxHold: '20ms' });
+    const lease = await backend.mutex?.('k')?.acquire({ wait: false });
+    await new Promise((resolve) => lease?.whenLost?.(resolve));
+    await backend.close?.();
+    await lease?.release();
+  });
+
+  it('what was called before it closes is answered, though the file was not open yet', async () => {
+    const filename = newFile();
+    const backend = fileBackend({ filename });
+    const set = backend.set('k', Buffer.from('v'));
+    const locked = backend.mutex?.('k')?.locked();
+    await Promise.all([backend.close?.(), set, locked]);
+    expect(await (await opened({ filename })).get('k')).toBeDefined();
+  });
+
+  it('closes when its folder has been removed', async () => {
+    const filename = newFile();
+    const backend = await opened({ filename });
+    await backend.set('k', Buffer.from('v'));
+    rmSync(dirname(filename), { recursive: true });
+    expect(await backend.get('k')).toBeDefined();
+    await backend.close?.();
   });
 
   it('whoever waits for a lease when it closes is told so', async () => {

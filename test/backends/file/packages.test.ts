@@ -3,19 +3,25 @@ import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { builtPath } from '../../support/built.js';
-import { newFolder } from './support/folder.js';
+import { startProcess } from './support/child.js';
+import { newFile, newFolder } from './support/folder.js';
 
 const packages = join(import.meta.dirname, '../../../node_modules');
 
-/** Runs a program that finds only these packages. `backend` and `other` are open over one file. */
-async function runWith(installed: readonly string[], program: string): Promise<string> {
+/** The folder of a library that finds only these packages. */
+async function libraryWith(installed: readonly string[]): Promise<string> {
   const folder = newFolder();
   cpSync(await builtPath(), join(folder, 'library'), { recursive: true });
   mkdirSync(join(folder, 'node_modules'));
   for (const name of installed) symlinkSync(join(packages, name), join(folder, 'node_modules', name));
+  return join(folder, 'library');
+}
+
+/** Runs a program that finds only these packages. `backend` and `other` are open over one file. */
+async function runWith(installed: readonly string[], program: string): Promise<string> {
   const code = `
-    const { fileBackend } = await import(${JSON.stringify(`file://${folder}/library/backends/file.js`)});
-    const args = { filename: ${JSON.stringify(join(folder, 'cache.db'))}, lockTimeout: 400 };
+    const { fileBackend } = await import(${JSON.stringify(`file://${await libraryWith(installed)}/backends/file.js`)});
+    const args = { filename: ${JSON.stringify(newFile())}, lockTimeout: 400 };
     const [backend, other] = [fileBackend(args), fileBackend(args)];
     ${program}`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
@@ -45,4 +51,17 @@ it('without fs-native-extensions, leases exclude each other and end by their dea
     await other.close();`,
   );
   expect(said).toBe('true\ntrue\nfalse\n');
+});
+
+it('without fs-native-extensions, four processes of a hundred callers: one creation, of an expired entry too, and then nobody else waits', async () => {
+  const built = await libraryWith(['lmdb']);
+  const filename = newFile();
+  const fleet = await Promise.all([1, 2, 3, 4].map(() => startProcess({ filename }, built)));
+  const callAll = async (args: object) => {
+    const seen = await Promise.all(fleet.map((child) => child.call('callers', { key: 'k', count: 100, ...args })));
+    const sum = (of: 'creations' | 'quick') => seen.reduce((total, each) => total + each[of], 0);
+    return { creations: sum('creations'), quick: sum('quick') };
+  };
+  expect(await callAll({ takes: 300 })).toMatchObject({ creations: 1 });
+  expect(await callAll({ takes: 1500, expirationTime: 0 })).toEqual({ creations: 1, quick: 399 });
 });

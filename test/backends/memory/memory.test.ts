@@ -45,6 +45,9 @@ describe('memory', () => {
       () => Number.NaN,
       () => -1,
       () => 'large',
+      () => '5',
+      () => null,
+      () => 1n,
       () => undefined,
     ]) {
       const region = makeRegion().configure(memoryBackend({ maxSize: 10, sizeOf: sizeOf as never }));
@@ -143,6 +146,21 @@ describe('a store of the user’s', () => {
     await expect(region.deleteMulti(['k'])).rejects.toThrow('boom');
     expect(region.statistics.backendErrors).toBeGreaterThan(0);
     expect(await region.keyIsLocked('k')).toBe(false);
+  });
+
+  it('that answers later, and fails then, is waited for', async () => {
+    const boom = async () => {
+      throw new Error('boom');
+    };
+    const region = makeRegion().configure(
+      memoryBackend({ store: { get: boom, set: boom, delete: boom, clear: boom } }),
+    );
+    expect(await region.get('k')).toBeUndefined();
+    expect(await region.getOrCreate('k', () => 1)).toBe(1);
+    await expect(region.set('k', 1)).rejects.toThrow('boom');
+    await expect(region.setMulti({ k: 1, l: 2 })).rejects.toThrow('boom');
+    await expect(region.delete('k')).rejects.toThrow('boom');
+    await expect(region.deleteMulti(['k', 'l'])).rejects.toThrow('boom');
   });
 
   it('... on the short way of getOrCreate too', async () => {

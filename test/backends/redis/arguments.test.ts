@@ -40,6 +40,13 @@ describe('is refused, with what to do instead', () => {
     ['redis_sentinel', { sentinels: ['a:b'], serviceName: 'm' }, 'sentinels[0]'],
     ['redis_sentinel', { sentinels: ['a:70000'], serviceName: 'm' }, '65535'],
     ['redis_sentinel', { sentinels: ['a'], serviceName: 'm', database: -1 }, 'database'],
+    ['redis_sentinel', { sentinels: ['a', 'rediss://b'], serviceName: 'm' }, 'sentinels[1] has TLS'],
+    ['redis_sentinel', { sentinels: ['unix:///run/s'], serviceName: 'm' }, 'sentinels[0] has a path'],
+    ['redis_sentinel', { sentinels: ['redis://:p@a'], serviceName: 'm' }, 'credentials of its own'],
+    ['redis_sentinel', { sentinels: ['redis://a/2'], serviceName: 'm' }, 'a database'],
+    ['redis_cluster', { startupNodes: ['a', 'unix:///run/s'] }, 'startupNodes[1] has a path'],
+    ['redis_cluster', { startupNodes: ['redis://a/1'] }, 'a database'],
+    ['redis_cluster', { url: 'redis://a/1' }, 'a database'],
     ['redis_sentinel', { sentinels: ['a'], serviceName: 'm', client }, 'exclude each other'],
     ['redis_cluster', {}, 'url, startupNodes or client'],
     ['redis_cluster', { url: 'redis://a', startupNodes: ['b'] }, 'exclude each other'],
@@ -123,9 +130,9 @@ it('what is left out has the documented defaults', () => {
 
 it('addresses of sentinels and nodes are text, URLs or objects', () => {
   const { target } = checkRedisArguments('valkey_sentinel', {
-    sentinels: ['a', 'b:1', '[::1]:2', 'redis://c:3', { host: 'd' }, { host: 'e', port: 4 }],
+    sentinels: ['a', 'b:1', '[::1]:2', 'redis://c:3', 'redis://f', { host: 'd' }, { host: 'e', port: 4 }],
     serviceName: 'm',
   });
   const places = target.at === 'sentinels' ? target.sentinels.map(({ host, port }) => `${host} ${port}`) : [];
-  expect(places).toEqual(['a 26379', 'b 1', '::1 2', 'c 3', 'd 26379', 'e 4']);
+  expect(places).toEqual(['a 26379', 'b 1', '::1 2', 'c 3', 'f 26379', 'd 26379', 'e 4']);
 });

@@ -10,7 +10,8 @@ import { redisBackend, redisClusterBackend } from '../../../src/backends/redis.j
 import { checkRedisArguments, type RedisClusterArguments } from '../../../src/backends/redis-arguments.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { prove } from '../../conformance/support/prove.js';
-import { type RunningCluster, startCluster } from '../../services/cluster.js';
+import { moveSlot, type RunningCluster, startCluster } from '../../services/cluster.js';
+import { goOn, share, startFleet } from './support/fleet.js';
 import { until } from './support/wait.js';
 
 let cluster: RunningCluster;
@@ -197,6 +198,8 @@ const except = {
   'generations: a commit is refused after a hard invalidation, and another may take over': apart,
   'generations: a commit is refused after a hard invalidation, also when nobody has taken over': apart,
   'generations: a set is refused when the region was invalidated since, and told what it is now': apart,
+  'generations: a set is refused when one of its tags was invalidated since, and told what the region’s record is now':
+    apart,
   'generations: a set and a setMulti of who knows no record yet are refused, and told': apart,
   'second: with generations, an invalidation by one region is final for the other': bound,
   'region: a failure reaches all who wait, once and untouched, and frees the key':
@@ -242,4 +245,31 @@ describe('when a primary dies', () => {
     const lease = await backend.mutex?.(key)?.acquire();
     expect(await backend.set(key, bytes, { lease })).toBe(true);
   });
+});
+
+describe.each(ways.slice(0, 2))('%s', (_, open) => {
+  it('a startup node that is gone is passed over, also by the first call', async () => {
+    // Some of them were killed above; each may be tried first.
+    for (let round = 0; round < 5; round++) {
+      const backend = await open();
+      ends.push(() => backend.close?.());
+      await backend.set('k', bytes);
+    }
+  });
+});
+
+describe('in mid-traffic of two processes', () => {
+  it('a slot that moves, and a primary that dies, stop nobody for long, and nothing wrong is served', async () => {
+    const fleet = await startFleet(2, { startupNodes: addresses(), timeout: '1s' });
+    const slot = slotOf('{moving}');
+    const from = await cluster.ownerOf(slot);
+    const others = await Promise.all([0, 6000, 12_000].map((one) => cluster.ownerOf(one)));
+    const to = others.find(({ id }) => id !== from.id) ?? from;
+    await goOn(fleet, () => moveSlot(slot, from, to));
+    expect((await cluster.ownerOf(slot)).id).toBe(to.id);
+    // The third of the slots whose primary has not been killed yet.
+    const last = await cluster.ownerOf(16_383);
+    await goOn(fleet, () => last.node.kill());
+    await share(fleet);
+  }, 90_000);
 });

@@ -20,6 +20,16 @@ const except = {
     'A region tells its callers before it releases: the release is on its way then, not yet done.',
 };
 
+const forget = async (what: 'regions' | 'tags') => {
+  const names = what === 'tags' ? '_tag*' : '_region*';
+  await observer.raw(
+    'EVAL',
+    "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end",
+    '0',
+    names,
+  );
+};
+
 for (const { way, open } of [nodeRedisByUrl, ioredisByUrl]) {
   const make = async () => (await open(server.url)).backend;
   const fresh = async () => {
@@ -27,5 +37,5 @@ for (const { way, open } of [nodeRedisByUrl, ioredisByUrl]) {
     return make();
   };
   const lapsing = async () => (await open(server.url, { lockMaxHold: '200ms' })).backend;
-  prove(`Redis by ${way}`, { create: fresh, second: make, lapsing, except });
+  prove(`Redis by ${way}`, { create: fresh, second: make, lapsing, forget, except });
 }

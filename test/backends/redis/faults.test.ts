@@ -1,72 +1,13 @@
-/** When the server is gone, full, read-only, loading, or answers with what is not ours. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+/** When the server is gone, frozen or back, or answers with what is not ours. */
+import { describe, expect, it } from 'vitest';
 import type { BackendHost } from '../../../src/api.js';
-import type { RedisBackend } from '../../../src/backends/redis/backend.js';
-import { systemClock } from '../../../src/clock.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
-import {
-  type Observer,
-  observe,
-  type RedisServerOptions,
-  type RunningRedis,
-  startRedis,
-} from '../../services/redis.js';
+import { type Observer, observe, startRedis } from '../../services/redis.js';
 import { freePort } from '../../services/server.js';
-import { handedInWays, ioredisByUrl, iovalkeyByUrl, nodeRedisByUrl, type Opened, type Way } from './support/clients.js';
+import { handedInWays, ioredisByUrl, iovalkeyByUrl, nodeRedisByUrl } from './support/clients.js';
+import { look, open, serve } from './support/during.js';
+import { bytes, timeout, unavailable, verbs } from './support/verbs.js';
 import { until } from './support/wait.js';
-
-/** Last in, first out. */
-let ends: (() => unknown)[];
-beforeEach(() => {
-  ends = [];
-});
-afterEach(async () => {
-  for (const end of ends.reverse()) await end();
-});
-
-async function serve(options?: RedisServerOptions): Promise<RunningRedis> {
-  const server = await startRedis(options);
-  ends.push(() => server.stop());
-  return server;
-}
-async function look(url: string): Promise<Observer> {
-  const observer = await observe(url);
-  ends.push(() => observer.close());
-  return observer;
-}
-async function open(
-  url: string,
-  args: Parameters<Way['open']>[1] = {},
-  { open: openBy } = nodeRedisByUrl,
-): Promise<RedisBackend> {
-  const one: Opened = await openBy(url, args);
-  ends.push(() => one.close());
-  return one.backend;
-}
-
-const bytes = Buffer.from('value');
-const unavailable = { code: 'DOGPILE_BACKEND_UNAVAILABLE' };
-const timeout = { code: 'DOGPILE_BACKEND_TIMEOUT' };
-const request = () => ({ region: 'r', tags: [], found: undefined });
-
-const verbs: readonly [string, (backend: RedisBackend) => Promise<unknown>][] = [
-  ['get', async (backend) => backend.get('k')],
-  ['getMulti', async (backend) => backend.getMulti(['k', 'l'], { records: request() })],
-  ['set', async (backend) => backend.set('k', bytes)],
-  ['setMulti', async (backend) => backend.setMulti(new Map([['k', bytes]]))],
-  ['delete', async (backend) => backend.delete('k')],
-  ['deleteMulti', async (backend) => backend.deleteMulti(['k'])],
-  ['acquire', async (backend) => backend.mutex('k')?.acquire()],
-  ['acquireMulti', async (backend) => backend.acquireMulti(['k'])],
-  ['locked', async (backend) => backend.mutex('k')?.locked()],
-  ['read', async (backend) => backend.generations.read(request(), { seed: true })],
-  ['invalidate', async (backend) => backend.generations.invalidate('r', { hard: true })],
-  ['invalidateTags', async (backend) => backend.generations.invalidateTags('r', ['t'], { hard: true })],
-  ['ready', async (backend) => backend.ready()],
-];
 
 describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (way) => {
   it.each(verbs)('%s says at once that there is no server, and why', async (_, call) => {
@@ -220,24 +161,27 @@ it('a thousand failures leave nothing behind', async () => {
   expect(globalThis.process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before.handles + 2);
 });
 
-it('a thousand calls that ran into their deadline are forgotten once the server answers', async () => {
-  const server = await serve();
-  const observer = await look(server.url);
-  const backend = await open(server.url, { timeout: 200 });
-  await backend.get('k');
-  server.freeze();
-  const calls = Array.from({ length: 1000 }, () => backend.mutex('k')?.acquire());
-  for (const outcome of await Promise.allSettled(calls))
-    expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
-  server.thaw();
-  await until(() =>
-    backend.get('k').then(
-      () => true,
-      () => false,
-    ),
-  );
-  expect(await observer.raw('DBSIZE')).toBe(0);
-});
+it.each([nodeRedisByUrl, ioredisByUrl])(
+  '$way: a thousand calls to a server that is stopped are forgotten once it goes on',
+  async (way) => {
+    const server = await serve();
+    const observer = await look(server.url);
+    const backend = await open(server.url, { timeout: 200 }, way);
+    await backend.get('k');
+    server.freeze();
+    const calls = Array.from({ length: 1000 }, () => backend.mutex('k')?.acquire());
+    for (const outcome of await Promise.allSettled(calls))
+      expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
+    server.thaw();
+    await until(() =>
+      backend.get('k').then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await observer.raw('DBSIZE')).toBe(0);
+  },
+);
 
 describe('foreign data', () => {
   it('a key of another type is nothing there, and is overwritten', async () => {
@@ -253,110 +197,6 @@ describe('foreign data', () => {
     await backend.set('l', bytes);
     expect(await backend.getMulti(['k', 'l'])).toEqual([bytes, bytes]);
   });
-});
-
-describe('a server that is full', () => {
-  it('takes no values and no leases; deleting, invalidating, releasing and committing work', async () => {
-    const server = await serve({ args: ['--maxmemory-policy', 'noeviction'] });
-    const observer = await look(server.url);
-    const backend = await open(server.url);
-    await backend.generations.read({ region: 'r', tags: [], found: undefined }, { seed: true });
-    await backend.set('k', bytes);
-    const lease = await backend.mutex('leased')?.acquire();
-    const released = await backend.mutex('released')?.acquire();
-    await observer.raw('CONFIG', 'SET', 'maxmemory', '1');
-    await expect(backend.set('x', bytes)).rejects.toMatchObject({
-      ...unavailable,
-      message: expect.stringContaining('OOM'),
-    });
-    await expect(backend.mutex('x')?.acquire()).rejects.toMatchObject(unavailable);
-    expect(await backend.get('k')).toEqual(bytes);
-    await backend.delete('k');
-    expect(await backend.get('k')).toBeUndefined();
-    await backend.generations.invalidate('r', { hard: true });
-    await backend.generations.invalidateTags('r', ['t'], { hard: true });
-    await backend.generations.invalidate('new', { hard: false });
-    await released?.release();
-    expect(await backend.set('leased', bytes, { lease })).toBe(true);
-    expect(await observer.raw('EXISTS', '_lockreleased', '_lockleased', '_lockx')).toBe(0);
-  });
-});
-
-describe('a server that can not be written to', () => {
-  it('a replica: reads are answered, writes refused', async () => {
-    const primary = await serve({ args: ['--repl-diskless-sync-delay', '0'] });
-    const replica = await serve({ args: ['--replicaof', '127.0.0.1', String(primary.port)] });
-    const observer = await look(replica.url);
-    await until(async () => String(await observer.raw('INFO', 'replication')).includes('master_link_status:up'));
-    const backend = await open(replica.url);
-    expect(await backend.get('k')).toBeUndefined();
-    for (const [, call] of verbs.slice(2, 8)) {
-      await expect(call(backend)).rejects.toMatchObject({
-        ...unavailable,
-        message: expect.stringMatching(/READONLY|read only|replica/i),
-      });
-    }
-  });
-
-  it('one that is still loading says so; once it has loaded it serves', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'dogpile-redis-'));
-    ends.push(() => rm(folder, { recursive: true, force: true }));
-    const first = await startRedis({ args: ['--dir', folder] });
-    const writer = await observe(first.url);
-    await writer
-      .raw('DEBUG', 'POPULATE', '2000')
-      .catch(() => writer.raw('EVAL', "for i = 1, 2000 do redis.call('SET', 'key:' .. i, i) end", '0'));
-    await writer.raw('SAVE');
-    writer.close();
-    await first.stop();
-    const second = await serve({
-      args: ['--dir', folder, '--key-load-delay', '500', '--loading-process-events-interval-bytes', '1024'],
-      anyAnswer: true,
-    });
-    const backend = await open(second.url);
-    await expect(backend.get('k')).rejects.toMatchObject({
-      ...unavailable,
-      message: expect.stringContaining('LOADING'),
-    });
-    await until(() =>
-      backend.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
-  });
-
-  it('one that wants a password', async () => {
-    const server = await serve({ args: ['--requirepass', 'p@ss/w:rd%'] });
-    const refused = await open(server.url);
-    await expect(refused.get('k')).rejects.toMatchObject({
-      ...unavailable,
-      message: expect.stringContaining('NOAUTH'),
-    });
-    const url = `redis://:${encodeURIComponent('p@ss/w:rd%')}@127.0.0.1:${server.port}/3`;
-    const backend = await open(url);
-    await backend.set('k', bytes);
-    const observer = await look(url);
-    expect(await observer.get('k')).toBe('value');
-    const byIo = await open(url, {}, ioredisByUrl);
-    expect(await byIo.get('k')).toEqual(bytes);
-  });
-});
-
-it('a user who may not publish commits all the same', async () => {
-  const server = await serve();
-  const observer = await look(server.url);
-  await observer.raw('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '+@all', 'resetchannels');
-  const told: unknown[] = [];
-  const backend = await open(`redis://app:secret@127.0.0.1:${server.port}`);
-  backend.attach({ clock: systemClock, random: () => 1, report: (verb) => told.push(verb) });
-  const lease = await backend.mutex('k')?.acquire();
-  // It may not subscribe either: it polls, and that is told once.
-  const waiting = backend.mutex('k')?.acquire();
-  await until(() => told.length > 0);
-  expect(await backend.set('k', bytes, { lease })).toBe(true);
-  expect((await waiting)?.stored).toEqual(bytes);
-  expect(told).toEqual(['subscribe']);
 });
 
 async function subscriptions(observer: Observer): Promise<number> {

@@ -9,6 +9,8 @@ import { IoClient } from '../../../src/backends/redis/io-client.js';
 import { redisSentinelBackend } from '../../../src/backends/redis.js';
 import { checkRedisArguments } from '../../../src/backends/redis-arguments.js';
 import { startWatched, type Watched } from '../../services/sentinel.js';
+import { freePort } from '../../services/server.js';
+import { goOn, share, startFleet } from './support/fleet.js';
 import { until } from './support/wait.js';
 
 let watched: Watched;
@@ -103,6 +105,20 @@ describe.each(ways)('%s', (_, open) => {
     expect(await later).toBeDefined();
   });
 });
+
+it.each(ways.slice(0, 2))('%s: a sentinel that is gone is passed over, also by the first call', async (_, open) => {
+  watched = { ...watched, sentinels: [`127.0.0.1:${await freePort()}`, ...watched.sentinels] };
+  const backend = await open();
+  ends.push(() => backend.close?.());
+  await backend.set('k', bytes);
+  expect(await backend.get('k')).toEqual(bytes);
+});
+
+it('in mid-traffic of two processes: calls go on, nothing wrong is served, and one creation serves both afterwards', async () => {
+  const fleet = await startFleet(2, { sentinels: watched.sentinels, timeout: '1s' });
+  await goOn(fleet, () => watched.primary.kill());
+  await share(fleet);
+}, 60_000);
 
 it('sentinels that can not be reached end each call in a typed error within its deadline', async () => {
   const backend = redisSentinelBackend({ sentinels: ['127.0.0.1:1'], serviceName: 'none', timeout: 100 });

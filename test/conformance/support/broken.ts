@@ -311,6 +311,15 @@ export const flaws: readonly Flaw[] = [
       }
     },
   ),
+  backends(
+    'inspect finds nobody',
+    'mutex: inspect says the same as locked, how long the lease has left, and takes nothing',
+    class extends FencedBackend {
+      override mutex(key: string) {
+        return { ...super.mutex(key), inspect: () => ({ held: false }) };
+      }
+    },
+  ),
   stores(
     'release does nothing',
     'mutex: acquired, it is locked, for every handle of the key; released, it is free again',
@@ -785,6 +794,34 @@ export const flaws: readonly Flaw[] = [
       protected override write(...[entries, fence]: Parameters<FencedStore['write']>) {
         const isSaid = [...entries.values()].every(({ token }) => token === undefined);
         return super.write(entries, isSaid ? undefined : fence);
+      }
+    },
+  ),
+  stores(
+    'a set does not compare tags',
+    'generations: a set is refused when one of its tags was invalidated since, and told what the region’s record is now',
+    class extends FencedStore {
+      protected override isBehind(...[fence, record]: Parameters<FencedStore['isBehind']>) {
+        return super.isBehind({ ...fence, tags: new Map() }, record);
+      }
+    },
+  ),
+  stores(
+    'a soft invalidation of tags is a hard one',
+    'region: a soft invalidation of tags leaves what bears them to be served while one creates',
+    class extends FencedStore {
+      protected override invalidate(region: string, tags: readonly string[] | undefined, hard: boolean) {
+        super.invalidate(region, tags, hard || tags !== undefined);
+      }
+    },
+  ),
+  stores(
+    'a record that is lost takes its place again as it was',
+    'forget: no entry comes back when records are lost, also when they have been made anew',
+    class extends FencedStore {
+      override tagOf(region: string, tag: string) {
+        const rid = this.records.get(region)?.rid;
+        return super.tagOf(region, tag) ?? (rid === undefined ? undefined : { rid, hard: 0, soft: 0 });
       }
     },
   ),

@@ -29,17 +29,20 @@ export interface Made {
   readonly backend?: typeof FencedBackend;
 }
 
-/** Options of the suite for such a store; `second` and `lapsing` are over the store of the last `create`. */
+/** Options of the suite for such a store; `second`, `lapsing` and `forget` are over the store of the last `create`. */
 export function fencedOptions({
   store: makeStore = () => new FencedStore(),
   backend: Backend = FencedBackend,
 }: Made = {}): ConformanceOptions {
-  let link = linkTo(makeStore());
+  let store = makeStore();
+  let link = linkTo(store);
   return {
     create: () => {
-      link = linkTo(makeStore());
+      store = makeStore();
+      link = linkTo(store);
       return new Backend(link, slow);
     },
+    forget: (what) => (what === 'tags' ? store.tags : store.records).clear(),
     second: () => new Backend(link, slow),
     lapsing: () => new Backend(link, { ...slow, lockTimeout: 150, lockMaxHold: 60 }),
   };

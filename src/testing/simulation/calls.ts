@@ -1,0 +1,156 @@
+/** What the checks of a simulation know of values, creations, regions and calls. Decides nothing. */
+import type { Won } from './model.js';
+import type { SimulatedProcess } from './process.js';
+
+/** What is cached. */
+export interface SimulatedValue {
+  readonly id: number;
+  readonly key: string;
+  /** Of the database, when it was read. */
+  readonly version: number;
+}
+
+export function isSimulatedValue(value: unknown): value is SimulatedValue {
+  return typeof value === 'object' && value !== null && 'id' in value && 'key' in value;
+}
+
+/** Where a value comes from: a creation, or a `set`. */
+export interface Origin {
+  readonly key: string;
+  /** All that were named for it. */
+  readonly tags: Set<string>;
+  /** Made by a program that is not ours: it bears no generation. */
+  readonly isForeign: boolean;
+  /** When the creator was called, or when the store carried the `set` out: in the order of events, and in time. */
+  order: number;
+  time: number;
+}
+
+export interface Creation extends Origin {
+  readonly id: number;
+  readonly process: SimulatedProcess;
+  readonly region: WatchedRegion;
+  /** When the call began that it is made for. */
+  readonly askedAt: number;
+  /** Of the lease that it runs under; `undefined`: the store was out of reach. */
+  readonly token: string | undefined;
+  /** The step of the simulation in which its creator settled. */
+  endedIn: number | undefined;
+  /** Nobody waits for it any more. */
+  isAbandoned(): boolean;
+}
+
+/** Thrown by creators. */
+export class SimulatedFailure extends Error {
+  /** What the creator was to make: one, or many. */
+  readonly creations: readonly Creation[];
+  constructor(creations: readonly Creation[]) {
+    super(`The creation of ${creations.map(({ id, key }) => `${id} (${key})`).join(', ')} failed.`);
+    this.creations = creations;
+  }
+}
+
+/** What an invalidation, a deletion or a `set` is about: a key, a tag, or the whole region. */
+export type Scope = `key ${string}` | `tag ${string}` | 'region';
+
+export interface WatchedRegion {
+  readonly label: string;
+  readonly process: SimulatedProcess;
+  /** By name, where its invalidations are kept in the store; else they are its process's. */
+  readonly shared: string | undefined;
+  /** Milliseconds. */
+  readonly expirationTime: number;
+  /** Whether a stale value is served rather than waited for. */
+  readonly servesStale: boolean;
+  /** As it says itself. `closedAt`: when it was closed last, after trouble; `probes`: what it has asked since it was half open. */
+  readonly breaker: { state: 'open' | 'half-open' | 'closed'; changedAt: number; closedAt: number; probes: number };
+  /** When it called for what it deleted, set or invalidated hard itself, in the order of events; once that has returned. */
+  readonly barriers: Map<Scope, number>;
+  /** The same in time, where invalidations are its process's. */
+  readonly localBarriers: Map<Scope, number>;
+  /** When it last called for an invalidation of either kind, a deletion or a `set`, or learnt what came of it. */
+  readonly saidAt: Map<Scope, number>;
+  /** When it last called for a hard invalidation. */
+  cutCalledAt: number;
+}
+
+export type Verb =
+  | 'getOrCreate'
+  | 'getOrCreateMulti'
+  | 'get'
+  | 'getMulti'
+  | 'set'
+  | 'setMulti'
+  | 'delete'
+  | 'deleteMulti'
+  | 'invalidate'
+  | 'invalidateTags'
+  /** Whatever a program does that is not ours. */
+  | 'elsewhere';
+
+/** What is said of a call when it begins. */
+export interface CallAbout {
+  readonly verb: Verb;
+  readonly region: WatchedRegion;
+  readonly keys?: readonly string[];
+  /** Of `invalidateTags`. */
+  readonly tags?: readonly string[];
+  readonly written?: readonly Origin[];
+  readonly signal?: AbortSignal | undefined;
+  readonly lockWait?: boolean;
+  readonly hard?: boolean;
+}
+
+export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
+  readonly id: number;
+  readonly signal: AbortSignal | undefined;
+  readonly order: number;
+  readonly time: number;
+  /** The step of the simulation in which it began. */
+  readonly step: number;
+  /** What was deleted, set or invalidated by then: by anybody, and by its own region. */
+  readonly barriers: ReadonlyMap<Scope, number>;
+  /** Without those that make stale. */
+  readonly hardBarriers: ReadonlyMap<Scope, number>;
+  readonly ownBarriers: ReadonlyMap<Scope, number>;
+  readonly localBarriers: ReadonlyMap<Scope, number>;
+  /** Since when each key has been there. */
+  readonly presentSince: ReadonlyMap<string, number>;
+  readonly tickets: Tickets;
+  /** When the store carried it out last. */
+  effect: number | undefined;
+  /** Its creator was called. */
+  creates: boolean;
+}
+
+/** What one call may create under, by key: leases that it has learnt that it won; `undefined` where it could not ask. */
+export class Tickets extends Map<string, Won | undefined> {
+  lost(token: string): void {
+    for (const [key, won] of this) if (won?.token === token) this.delete(key);
+  }
+}
+
+/** What a call that deletes, sets or invalidates is about. */
+export function scopesOf({ verb, keys, tags }: Operation): readonly Scope[] {
+  if (verb === 'invalidate') return ['region'];
+  if (verb === 'invalidateTags') return tags.map((tag): Scope => `tag ${tag}`);
+  return isRemoval(verb) || isSaid(verb) ? keys.map((key): Scope => `key ${key}`) : [];
+}
+
+/** What would have to be about a value for it to be gone. */
+export function scopesOver({ key, tags }: Origin): readonly Scope[] {
+  return ['region', `key ${key}`, ...[...tags].map((tag): Scope => `tag ${tag}`)];
+}
+
+export function isRemoval(verb: Verb): boolean {
+  return verb === 'delete' || verb === 'deleteMulti';
+}
+export function isInvalidation(verb: Verb): boolean {
+  return verb === 'invalidate' || verb === 'invalidateTags';
+}
+export function isSaid(verb: Verb): boolean {
+  return verb === 'set' || verb === 'setMulti';
+}
+export function isRead(verb: Verb): boolean {
+  return verb === 'get' || verb === 'getMulti';
+}

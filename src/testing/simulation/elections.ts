@@ -1,0 +1,111 @@
+/**
+ * Promise 1: one creation at a time for a key, and one for each expiry. Decides which creations may begin: under a lease that is not
+ * another's, while nothing fresh is there; or without one, where the store can't be asked, once per region and key.
+ */
+import type { Creation, Operation, WatchedRegion } from './calls.js';
+import { cutOf, isFreshByRecords } from './entries.js';
+import type { Ledger } from './ledger.js';
+import type { Granted, RecordsKnown, Won } from './model.js';
+import type { Scheduler } from './scheduler.js';
+
+/** What there was when a lease was granted. */
+interface Sight {
+  /** Unless something had been said against it. */
+  readonly bytes: Uint8Array | undefined;
+  readonly at: number;
+}
+
+export interface ElectionsOptions {
+  readonly scheduler: Scheduler;
+  readonly ledger: Ledger;
+  /** What is stored and has not expired, by the account of the checks. */
+  entryOf(key: string): Uint8Array | undefined;
+  /** As the store has them. */
+  recordsOf(region: string): RecordsKnown;
+  violated(what: string): void;
+}
+
+export class Elections {
+  readonly #options: ElectionsOptions;
+  readonly #running = new Set<Creation>();
+  /** By token. */
+  readonly #sights = new Map<string, Sight>();
+  /** When a record was last evicted: what is valid under the next one is not what was. */
+  #recordLostAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ElectionsOptions) {
+    this.#options = options;
+  }
+
+  granted({ key, token, region }: Granted): void {
+    const { entryOf, recordsOf, scheduler } = this.#options;
+    const bytes = entryOf(key);
+    const isCut = bytes !== undefined && region !== undefined && cutOf(bytes, recordsOf(region)) !== undefined;
+    this.#sights.set(token, { bytes: isCut ? undefined : bytes, at: scheduler.now });
+  }
+
+  recordLost(): void {
+    this.#recordLostAt = this.#options.scheduler.now;
+  }
+
+  /** `isCutOff`: whether its region may have found since then that the store can't be asked. */
+  began(creation: Creation, operation: Operation | undefined, isCutOff: (since: number) => boolean): void {
+    const { ledger, scheduler, violated } = this.#options;
+    const { key, process } = creation;
+    const isAsked = operation?.tickets.has(key) === true;
+    const ticket = operation?.tickets.get(key);
+    operation?.tickets.delete(key);
+    if (!isAsked && !isCutOff(creation.askedAt) && !ledger.isStuck(key, scheduler.now))
+      violated(`${process.name} creates ${key} without having asked for its lease`);
+    if (ticket) this.#checkLease(creation, ticket, isCutOff);
+    else this.#checkAlone(creation);
+    this.#running.add(creation);
+  }
+
+  ended(creation: Creation): void {
+    this.#running.delete(creation);
+  }
+
+  #checkLease(creation: Creation, { token }: Won, isCutOff: (since: number) => boolean): void {
+    const { ledger, scheduler, violated } = this.#options;
+    const { key, process } = creation;
+    for (const other of this.#running) {
+      if (other.key !== key || other.token === undefined || other.token === token) continue;
+      if (other.process.isAlive && ledger.stands(other.token, scheduler.now) && ledger.stands(token, scheduler.now))
+        violated(`${process.name} creates ${key} while ${other.process.name} does, whose lease stands`);
+    }
+    const sight = this.#sights.get(token);
+    // The records of its tags may have been out of reach: then nothing is known to be valid.
+    if (sight?.bytes && !isCutOff(sight.at) && this.#isSurelyFresh(sight.bytes, sight, creation.region)) {
+      violated(
+        `${process.name} creates ${key} although a fresh value was there when it won its lease: ${Buffer.from(sight.bytes).toString()}`,
+      );
+    }
+  }
+
+  #isSurelyFresh(bytes: Uint8Array, { at }: Sight, region: WatchedRegion): boolean {
+    if (region.shared !== undefined && this.#recordLostAt >= at) return false;
+    const { recordsOf, scheduler } = this.#options;
+    return isFreshByRecords(bytes, {
+      now: region.process.clock.now(),
+      expirationTime: region.expirationTime,
+      records: region.shared === undefined ? undefined : recordsOf(region.shared),
+      calledAt: (scope) =>
+        region.process.clock.now() - scheduler.now + (region.saidAt.get(scope) ?? Number.NEGATIVE_INFINITY),
+    });
+  }
+
+  /** Promise 5: behind a store that is out of reach, one per region and key. */
+  #checkAlone(creation: Creation): void {
+    const { key, region, process, askedAt } = creation;
+    for (const other of this.#running) {
+      if (other.region !== region || other.key !== key || other.token !== undefined || other.isAbandoned()) continue;
+      // Who calls after an invalidation joins nobody who called before it.
+      const isVoided = [...region.saidAt].some(
+        ([scope, at]) =>
+          at >= Math.min(askedAt, other.askedAt) && (!scope.startsWith('key ') || scope === `key ${key}`),
+      );
+      if (!isVoided) this.#options.violated(`${process.name} creates ${key} without a lease while it does so already`);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Promise 3: what was deleted, set or invalidated does not come back. Decides which values a call may still be given, from what had
+ * returned when it began; and that `get` gives nothing that a soft invalidation has made stale.
+ */
+import {
+  isInvalidation,
+  isRead,
+  isRemoval,
+  isSaid,
+  isSimulatedValue,
+  type Operation,
+  type Origin,
+  type Scope,
+  scopesOf,
+  scopesOver,
+  type Verb,
+} from './calls.js';
+
+export class Finality {
+  readonly #violated: (what: string) => void;
+  readonly #origins: ReadonlyMap<number, Origin>;
+  /** Milliseconds that clocks differ at most. */
+  readonly #skew: number;
+  /** In the order of events: what began before is gone for calls that begin from here on. */
+  readonly #barriers = new Map<Scope, number>();
+  /** The same for calls that are given nothing stale. */
+  readonly #softBarriers = new Map<Scope, number>();
+  /** Invalidations of the region hold for entries without a generation, too. */
+  #isForeignCut = true;
+
+  constructor(violated: (what: string) => void, origins: ReadonlyMap<number, Origin>, skew: number) {
+    this.#violated = violated;
+    this.#origins = origins;
+    this.#skew = skew;
+  }
+
+  /** As they are now. */
+  barriersFor(verb: Verb): ReadonlyMap<Scope, number> {
+    return new Map([...this.#barriers, ...(isRead(verb) ? this.#softBarriers : [])]);
+  }
+
+  /** A record was lost: with it, when entries without a generation were cut off. */
+  recordLost(): void {
+    this.#isForeignCut = false;
+  }
+
+  /** A delete, set or hard invalidation has returned: what began before it was carried out must not come back. */
+  finished(operation: Operation): void {
+    const { verb, region, keys, effect, order, time, hard } = operation;
+    const isCut = isInvalidation(verb);
+    if (!(isCut || isRemoval(verb) || isSaid(verb))) return;
+    if (isCut && region.shared === undefined) {
+      if (!hard) return;
+      for (const scope of scopesOf(operation)) raise(region.localBarriers, scope, time);
+      return;
+    }
+    if (effect === undefined)
+      return this.#violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
+    for (const scope of scopesOf(operation)) {
+      raise(this.#softBarriers, scope, effect);
+      if (isCut && !hard) continue;
+      raise(this.#barriers, scope, effect);
+      raise(region.barriers, scope, order);
+    }
+  }
+
+  /** Also that a value is one of its key. */
+  check(operation: Operation, key: string, value: unknown): void {
+    if (value === undefined && isRead(operation.verb)) return;
+    const { region, id } = operation;
+    if (!isSimulatedValue(value)) return this.#violated(`call ${id} for ${key} was given ${String(value)}`);
+    const origin = this.#origins.get(value.id);
+    if (!origin || origin.key !== key || value.key !== key)
+      return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
+    // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
+    const isUnleased = 'token' in origin && origin.token === undefined;
+    const { ownBarriers, hardBarriers } = operation;
+    const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;
+    for (const scope of scopesOver(origin)) {
+      if (origin.isForeign && scope === 'region' && !this.#isForeignCut) continue;
+      if (origin.order < (barriers.get(scope) ?? 0)) {
+        this.#violated(
+          `call ${id} of ${region.label} was given ${value.id} of ${key}, but ${scope} was deleted, set or invalidated before the call began`,
+        );
+      }
+      if (origin.time + this.#skew < (operation.localBarriers.get(scope) ?? 0)) {
+        this.#violated(
+          `call ${id} of ${region.label} was given ${value.id} of ${key}, but its region had invalidated ${scope} before the call began`,
+        );
+      }
+    }
+  }
+}
+
+function raise(barriers: Map<Scope, number>, scope: Scope, at: number): void {
+  barriers.set(scope, Math.max(barriers.get(scope) ?? 0, at));
+}

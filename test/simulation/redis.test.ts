@@ -1,0 +1,37 @@
+/**
+ * The promises over a simulated Redis: the real backend and its requests, connections that are lost, Python programs beside it.
+ * `SEEDS=3000` runs more seeds, `SEED=36` one with its trace.
+ */
+import { describe, expect, it } from 'vitest';
+import { type RedisSimulationOptions, simulateRedis } from '../../src/testing/simulation/simulate.js';
+
+const LOSING = { generations: true, tags: true, misfortunes: { evict: 40 } };
+const seeds = Number(process.env.SEEDS ?? 150);
+
+async function failingSeeds(count: number, options?: Omit<RedisSimulationOptions, 'seed'>): Promise<string[]> {
+  const failures: string[] = [];
+  for (let seed = 1; seed <= count; seed++) {
+    const { violations } = await simulateRedis({ seed, ...options });
+    if (violations.length > 0) failures.push(`SEED=${seed}: ${violations[0]}`);
+  }
+  return failures;
+}
+
+if (process.env.SEED !== undefined) {
+  it(`seed ${process.env.SEED}, with its trace`, async () => {
+    const options = process.env.LOSING === undefined ? {} : LOSING;
+    const { trace, violations } = await simulateRedis({ seed: Number(process.env.SEED), trace: true, ...options });
+    process.stdout.write(`${trace.join('\n')}\n`);
+    expect(violations).toEqual([]);
+  });
+} else {
+  describe('the promises on Redis', () => {
+    it(`hold over ${seeds} seeds`, { timeout: 1_200_000 }, async () => {
+      expect(await failingSeeds(seeds)).toEqual([]);
+    });
+
+    it('hold where the server loses records and scripts all the time', { timeout: 600_000 }, async () => {
+      expect(await failingSeeds(Math.ceil(seeds / 4), LOSING)).toEqual([]);
+    });
+  });
+}

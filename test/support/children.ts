@@ -1,0 +1,91 @@
+/** Child processes and worker threads that a test starts, tells what to do, stops and kills: `{ id, verb, args }` in, `{ id, answer | error }` out. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { onTestFinished } from 'vitest';
+
+export interface Answer {
+  readonly id: number | string;
+  readonly answer?: unknown;
+  readonly error?: string;
+}
+
+type Post = (message: object) => void;
+
+export class Answers {
+  readonly #post: Post;
+  readonly #waiting = new Map<number | string, (answer: Answer) => void>();
+  #last = 0;
+
+  constructor(post: Post) {
+    this.#post = post;
+  }
+
+  hear(answer: Answer): void {
+    this.#waiting.get(answer.id)?.(answer);
+    this.#waiting.delete(answer.id);
+  }
+
+  on(id: number | string): Promise<Answer> {
+    return new Promise((resolve) => this.#waiting.set(id, resolve));
+  }
+
+  async call(verb: string, args: object): Promise<unknown> {
+    const id = ++this.#last;
+    const answered = this.on(id);
+    this.#post({ id, verb, args });
+    const { answer, error } = await answered;
+    if (error !== undefined) throw new Error(error);
+    return answer;
+  }
+}
+
+export class Child {
+  readonly #answers: Answers;
+  readonly process: ChildProcess | undefined;
+
+  constructor(answers: Answers, process: ChildProcess | undefined) {
+    this.#answers = answers;
+    this.process = process;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: what a child answers is checked by the test's assertions
+  call(verb: string, args: object = {}): Promise<any> {
+    return this.#answers.call(verb, args);
+  }
+
+  /** Resolves when the child says this word by itself. */
+  says(word: string): Promise<unknown> {
+    return this.#answers.on(word);
+  }
+
+  /** Resolves when the process is gone. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (!this.process || this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const exited = once(this.process, 'exit');
+    this.process.kill(signal);
+    if (signal === 'SIGKILL') await exited;
+  }
+}
+
+/** Gone when the test is over. It has the object as its one argument, and says `here` when it is ready. */
+export async function forkChild(
+  program: string,
+  given: object,
+  { env = {} }: { env?: Record<string, string> } = {},
+): Promise<Child> {
+  const forked = fork(program, [JSON.stringify(given)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ...env },
+  });
+  const answers = new Answers((message) => void forked.send(message));
+  forked.on('message', (answer) => answers.hear(answer as Answer));
+  const child = new Child(answers, forked);
+  onTestFinished(() => child.kill());
+  await Promise.race([
+    answers.on('here'),
+    once(forked, 'exit').then(([code]) => {
+      throw new Error(`A child process ended with ${code} before it was ready.`);
+    }),
+  ]);
+  return child;
+}
