@@ -2,8 +2,9 @@
  * Holders that die or stall with the lock on memcached, whose clock counts seconds and whose Python locks have no owner. All pairs of
  * clients at the same time: most of it is waiting.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../backends/redis/support/wait.js';
+import { createBlocked } from './support/blocked.js';
 import { memcachedPairs, type SharedMemcached } from './support/memcached.js';
 import { killAll, type Participant } from './support/participant.js';
 
@@ -34,9 +35,8 @@ describe.concurrent.each(memcachedPairs)('on $name', ({ name }) => {
     return found;
   }
   const lock = (key: string) => get().store.look(`_lock${key}`);
-  async function untilGone(key: string): Promise<void> {
-    while ((await lock(key)) !== 'EN') await sleep(20);
-  }
+  const untilGone = (key: string) => until(async () => (await lock(key)) === 'EN');
+  const untilThere = (key: string) => until(async () => (await lock(key)) !== 'EN');
 
   it.concurrent('Python is killed while it creates (lock_timeout=60): we wait it out, then create', async () => {
     const { store, ours: heir } = get();
@@ -89,7 +89,19 @@ describe.concurrent.each(memcachedPairs)('on $name', ({ name }) => {
     expect(await store.look('c')).toBe('EN');
     expect(await lock('c')).toBe(held);
     expect(await creation.finish('theirs')).toBe('theirs');
-    expect(await late.get('c')).toBe('theirs');
+    // The same, where nothing is noticed before the commit.
+    const { call: blocked, unblock } = createBlocked(late, 'blocked');
+    await untilThere('blocked');
+    await untilGone('blocked');
+    const second = python.getOrCreate('blocked');
+    await second.creates;
+    await unblock();
+    expect(await blocked.answer).toBe('late');
+    expect(await late.run('region.statistics.refusedCommits')).toBe(2);
+    expect(await store.look('blocked')).toBe('EN');
+    expect(await lock('blocked')).toBe(held);
+    expect(await second.finish('theirs')).toBe('theirs');
+    expect(await late.run('region.getMulti(["c", "blocked"])')).toEqual(['theirs', 'theirs']);
   });
 
   it.concurrent("Python outlives its lock_timeout: it stores, and takes our lock away, whose value is refused; it doesn't raise", async () => {

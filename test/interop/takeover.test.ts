@@ -1,10 +1,7 @@
 /** Holders that die or stall with the lock: the other language takes over, nobody deletes another's lock, and nothing late of ours is stored. */
-import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../backends/redis/support/wait.js';
+import { createBlocked } from './support/blocked.js';
 import { hear } from './support/errors.js';
 import { killAll, type Participant } from './support/participant.js';
 import { type SharedRedis, startSharedRedis } from './support/redis.js';
@@ -16,14 +13,6 @@ beforeAll(async () => {
 afterAll(() => store.stop());
 beforeEach(() => store.clear());
 afterEach(killAll);
-
-/** Its creator keeps the process for itself until there is a file of this name. */
-const BLOCKED = `region.getOrCreate(key, () => {
-  const { existsSync } = process.getBuiltinModule('node:fs');
-  const still = new Int32Array(new SharedArrayBuffer(4));
-  while (!existsSync(sign)) Atomics.wait(still, 0, 0, 10);
-  return 'late';
-})`;
 
 const lock = () => store.observer.get('_lockk');
 const timeLeft = async () => Number(await store.observer.raw('PTTL', '_lockk'));
@@ -103,15 +92,13 @@ describe('who outlives his lock', () => {
 
   it('of ours (a creator that blocks the event loop, so that nothing is noticed before the commit): the same', async () => {
     const [ours, python] = await Promise.all([store.ours({ arguments: { lockTimeout: '300ms' } }), store.python()]);
-    const sign = join(tmpdir(), `dogpile-sign-${randomUUID()}`);
-    onTestFinished(() => rm(sign, { force: true }));
-    const late = ours.start(BLOCKED, { key: 'k', sign });
+    const { call: late, unblock } = createBlocked(ours, 'k');
     await until(async () => (await lock()) !== null);
     await until(async () => (await lock()) === null);
     const creation = python.getOrCreate('k');
     await creation.creates;
     const held = await lock();
-    await writeFile(sign, '');
+    await unblock();
     expect(await late.answer).toBe('late');
     expect(await ours.run('region.statistics.refusedCommits')).toBe(1);
     expect(await store.observer.get('k')).toBeNull();
