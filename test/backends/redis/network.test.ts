@@ -149,14 +149,17 @@ describe.each(ways)('a thousand failures of $way leave nothing behind', (way) =>
     const { net, backend } = await through(way);
     backend.attach({ clock, random: () => 1, report: () => {} });
     const before = countOf();
+    // Clients that we make say so at once, and no deadline is left over; others may keep a call until its deadline.
+    const atDeadline = async () => void (made.includes(way) || (await clock.advance('1s')));
     await net.refuse();
     for (let round = 0; round < 100; round++) {
       const outcomes = Promise.allSettled(verbs.slice(0, 10).map(([, call]) => call(backend)));
-      await clock.advance('1s');
+      await atDeadline();
       for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: typed });
     }
-    await clock.advance('1s');
-    expect(clock.pending).toBe(0);
+    await atDeadline();
+    // What is sent behind a failed acquire may be under way yet.
+    await until(() => clock.pending === 0);
     net.pass();
     await until(() => answers(backend));
     await until(() => isWithin(countOf(), before));
