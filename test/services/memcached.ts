@@ -1,9 +1,10 @@
 /** A memcached server for tests: plain, with TLS, with authentication, on a Unix socket, or with little memory. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { type RunningServer, startServer } from './server.js';
 
@@ -28,6 +29,8 @@ export type RunningMemcached = RunningServer & {
   readonly path: string | undefined;
   /** The certificate it shows, as a file, with TLS. */
   readonly certificate: string | undefined;
+  /** `freeze`, and until it stands: it has many threads, and each may yet answer. */
+  frozen(): Promise<void>;
 };
 
 export async function startMemcached(options: MemcachedServerOptions = {}): Promise<RunningMemcached> {
@@ -63,8 +66,18 @@ export async function startMemcached(options: MemcachedServerOptions = {}): Prom
       ),
     port,
   });
+  const frozen = async () => {
+    server.freeze();
+    while (!hasStopped(server.pid)) await sleep(1);
+  };
   // Told to end it takes a second, and it has nothing to save.
-  return { ...server, stop: server.kill, url: `127.0.0.1:${server.port}`, path, certificate };
+  return { ...server, stop: server.kill, url: `127.0.0.1:${server.port}`, path, certificate, frozen };
+}
+
+function hasStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+  );
 }
 
 /** Whatever it answers: with authentication it is a refusal. */

@@ -14,10 +14,13 @@ import type {
 import { systemClock } from '../../clock.js';
 import { ValueTooLargeError } from '../../errors.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
-import type { MemcachedClient } from './client.js';
+import type { Found, MemcachedClient } from './client.js';
 import { secondsOf } from './expiry.js';
 import { checkKey } from './keys.js';
 import { TokenLocks } from './token-lock.js';
+
+/** In one request: packages go through all of it once for each key, and the server through all of its answer. */
+const MOST_KEYS = 100;
 
 /** Until a region attaches. */
 const NO_HOST: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };
@@ -71,7 +74,10 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
 
   async getMulti(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     for (const key of keys) this.#checked(key);
-    return keys.length === 0 ? [] : this.#client.getMulti(keys);
+    const reads: Promise<(Uint8Array | undefined)[]>[] = [];
+    for (let from = 0; from < keys.length; from += MOST_KEYS)
+      reads.push(this.#client.getMulti(keys.slice(from, from + MOST_KEYS)));
+    return (await allDone(reads)).flat();
   }
 
   async set(key: string, stored: Uint8Array, { ttl, lease }: StoreOptions = {}): Promise<boolean> {
@@ -145,11 +151,12 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
     if (!locks || !won) return false;
     const { found } = won;
     try {
-      if (!(await locks.held(key, lease.token))) return false;
+      const held = await locks.held(key, lease.token);
+      if (!held) return false;
       const isWritten = await this.#fitting(key, () =>
         found ? this.#client.swap(key, stored, seconds, found) : this.#client.add(key, stored, seconds),
       );
-      return (await this.#conclude(locks, key, stored, lease.token)) && isWritten;
+      return (await this.#conclude(locks, key, stored, lease.token, held)) && isWritten;
     } catch (error) {
       // Whatever the server makes of it yet.
       this.#conclude(locks, key, stored, lease.token).catch(() => {});
@@ -161,8 +168,8 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
   }
 
   /** `false`: the lease had been voided, and nothing is left of what was written under it. */
-  async #conclude(locks: TokenLocks, key: string, stored: Uint8Array, token: string): Promise<boolean> {
-    if (await locks.release(key, token)) return true;
+  async #conclude(locks: TokenLocks, key: string, stored: Uint8Array, token: string, held?: Found): Promise<boolean> {
+    if (await locks.release(key, token, held)) return true;
     const now = await this.#client.find(key);
     if (now && Buffer.compare(now.bytes, stored) === 0) await this.#client.remove(key, now);
     return false;

@@ -1,4 +1,5 @@
 /** What locks and backends need of a memcached, whatever the package that speaks to it. The adapters beside this file make one each. */
+import { BackendUnavailableError } from '../../errors.js';
 
 /** What is stored under a key, as one read found it. */
 export interface Found {
@@ -31,4 +32,25 @@ export interface MemcachedClient {
   ping(): Promise<void>;
   /** Ends what was made here: a client that was handed in is its owner's. */
   close(): Promise<void>;
+}
+
+/**
+ * By a write that is gone at once, where a package can't delete by CAS number. A server that is full and may not evict refuses even
+ * that: then it is compared and deleted, in two steps.
+ */
+export async function removeByWrite(
+  client: Pick<MemcachedClient, 'find' | 'delete'>,
+  key: string,
+  found: Found,
+  write: () => Promise<boolean>,
+): Promise<boolean> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof BackendUnavailableError && error.message.includes('out of memory'))) throw error;
+    const now = await client.find(key);
+    if (now?.cas !== found.cas) return false;
+    await client.delete(key);
+    return true;
+  }
 }

@@ -10,6 +10,8 @@ export interface Connection<Client> {
   readonly client: Client;
   /** Whether it keeps the process alive. */
   hold(isHeld: boolean): void;
+  /** Whether it takes no more calls: those under way may yet be answered. */
+  isSpent?(): boolean;
   /** Ends it at once, whatever is under way. */
   end(): void;
 }
@@ -86,6 +88,7 @@ export class Link<Client> {
           if (!term.waiting.has(fail)) return;
           fail(error);
           if (!(error instanceof DogpileCacheError)) this.#giveUp(term, error);
+          else if (term.connection?.isSpent?.()) this.#leave(term);
         },
       );
     });
@@ -106,9 +109,7 @@ export class Link<Client> {
         connection.hold(term.waiting.size > 0);
       },
       // Those who wait for it are told; the next one opens anew.
-      () => {
-        if (this.#term === term) this.#term = undefined;
-      },
+      () => this.#leave(term),
     );
     return term;
   }
@@ -118,8 +119,13 @@ export class Link<Client> {
     if (!this.#options.isHandedIn) this.#end(term, why);
   }
 
-  #end(term: Term<Client>, why: unknown): void {
+  /** The next call opens anew. */
+  #leave(term: Term<Client>): void {
     if (this.#term === term) this.#term = undefined;
+  }
+
+  #end(term: Term<Client>, why: unknown): void {
+    this.#leave(term);
     for (const fail of [...term.waiting]) fail(why);
     term.connection?.end();
   }

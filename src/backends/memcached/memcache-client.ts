@@ -5,11 +5,11 @@
 import type { Socket } from 'node:net';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
 import { type MemcachedServer, placeOf } from './address.js';
-import type { Found, MemcachedClient } from './client.js';
+import { type Found, type MemcachedClient, removeByWrite } from './client.js';
 import type { MemcacheClientLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import type { Connection, Link } from './link.js';
-import { connectionOf } from './own-socket.js';
+import { connectionOf, guardParser } from './own-socket.js';
 import { asBytes, asText } from './text-values.js';
 
 /** The slice of the package that is used. */
@@ -41,6 +41,7 @@ export async function openMemcacheClient(
   let socket: Socket | undefined;
   await client.send((connected) => {
     socket = connected;
+    guardParser(connected);
     connected.write('version\r\n');
   });
   if (!socket) throw new Error('no connection');
@@ -86,9 +87,8 @@ export class MemcacheClientClient implements MemcachedClient {
     return this.#write('cas', key, found.bytes, seconds, found);
   }
 
-  /** There is no delete by CAS number: it is overwritten by nothing, which is gone at once. */
   remove(key: string, found: Found): Promise<boolean> {
-    return this.#write('cas', key, new Uint8Array(0), AT_ONCE, found);
+    return removeByWrite(this, key, found, () => this.#write('cas', key, new Uint8Array(0), AT_ONCE, found));
   }
 
   async delete(key: string): Promise<void> {

@@ -8,7 +8,7 @@ import type { MemcachedServer } from './address.js';
 import type { Found, MemcachedClient } from './client.js';
 import type { MemjsLike } from './clients.js';
 import type { Connection, Link } from './link.js';
-import { connectionOf } from './own-socket.js';
+import { connectionOf, guardParser } from './own-socket.js';
 
 /** The slice of the package that is used. */
 export interface MemjsModule {
@@ -53,6 +53,7 @@ export async function openMemjs(
     });
     server.sock(false, resolve);
   });
+  guardParser(socket);
   // Twice the same request would lose the lock that the first has won. 1 is none.
   const client = new Client([server], { retries: 1, failover: false, expires: 0, logger });
   return connectionOf(client, socket, lost);

@@ -7,12 +7,12 @@ import type { KeyMangler } from '../../api.js';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
 import { sha256MangleKey } from '../../keys/manglers.js';
 import type { MemcachedServer } from './address.js';
-import type { Found, MemcachedClient } from './client.js';
+import { type Found, type MemcachedClient, removeByWrite } from './client.js';
 import type { NodeMemcachedLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import { isCarried } from './keys.js';
 import type { Connection, Link } from './link.js';
-import { connectionOf } from './own-socket.js';
+import { connectionOf, guardParser } from './own-socket.js';
 import { asBytes, asText } from './text-values.js';
 
 /** The slice of the package that is used. */
@@ -68,24 +68,12 @@ export async function openNodeMemcached(
     });
   });
   guardParser(socket);
-  return connectionOf<NodeMemcachedLike>(client, socket, lost);
+  // After a failure of the server it says of itself that there is none, and ends what is there.
+  return { ...connectionOf<NodeMemcachedLike>(client, socket, lost), isSpent: () => troubles.has(client) };
 }
 
 /** What the server said last, by client of ours. */
 const troubles = new WeakMap<object, string>();
-
-/** Its parser throws on values that other programs wrote (flags 2, and no JSON): that ends the connection, not the process. */
-function guardParser(socket: Socket): void {
-  const parsers = socket.listeners('data');
-  socket.removeAllListeners('data');
-  socket.on('data', (chunk) => {
-    try {
-      for (const parse of parsers) parse.call(socket, chunk);
-    } catch (error) {
-      socket.destroy(error instanceof Error ? error : new Error(String(error)));
-    }
-  });
-}
 
 type Done = (error: unknown, result: unknown) => void;
 
@@ -148,9 +136,8 @@ export class NodeMemcachedClient implements MemcachedClient {
     return this.#cas(key, asText(found.bytes), found.bytes, seconds, found);
   }
 
-  /** There is no delete by CAS number: it is overwritten by nothing, which is gone at once. */
   remove(key: string, found: Found): Promise<boolean> {
-    return this.#cas(key, '', found.bytes, AT_ONCE, found);
+    return removeByWrite(this, key, found, () => this.#cas(key, '', found.bytes, AT_ONCE, found));
   }
 
   async delete(key: string): Promise<void> {
@@ -179,11 +166,16 @@ export class NodeMemcachedClient implements MemcachedClient {
   }
 }
 
+/** A limit of the client itself, below the server's or above. */
+const TOO_LARGE = /^The length of the value is greater than/;
+
 function said(call: (done: Done) => void): Promise<unknown> {
   return new Promise((resolve, reject) => {
     call((error, result) => {
       const first: unknown = Array.isArray(error) ? error[0] : error;
-      if (first) reject(first);
+      if (first instanceof Error && TOO_LARGE.test(first.message))
+        reject(new ValueTooLargeError(first.message, { cause: first }));
+      else if (first) reject(first);
       else resolve(result);
     });
   });
@@ -206,7 +198,7 @@ function refusal(client: object, key: string, bytes: Uint8Array, answer: unknown
   const trouble = troubles.get(client);
   if (trouble?.includes('too large'))
     return new ValueTooLargeError(`The entry "${key}" has ${bytes.length} bytes; the server takes fewer (its -I).`);
-  if (trouble) return new Error(trouble);
+  if (trouble) return new BackendUnavailableError(`memcached did not store "${key}": ${trouble}`);
   return new BackendUnavailableError(
     `memcached did not store "${key}" (${bytes.length} bytes), and the client says no more.`,
   );

@@ -1,4 +1,4 @@
-/** What every connection of a client that we make is: awake only while somebody waits, and never without a listener. */
+/** What every connection of a client that we make is: awake only while somebody waits, and no danger to the process. */
 import type { Socket } from 'node:net';
 import type { Connection } from './link.js';
 
@@ -16,6 +16,19 @@ export function connectionOf<Client>(client: Client, socket: Socket, lost: (why:
     hold: (isHeld) => void (isHeld ? socket.ref() : socket.unref()),
     end: () => void socket.destroy(),
   };
+}
+
+/** Parsers of packages throw on what they don't expect, where nobody catches it: that ends the connection, not the process. */
+export function guardParser(socket: Socket): void {
+  const parsers = socket.listeners('data');
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk) => {
+    try {
+      for (const parse of parsers) parse.call(socket, chunk);
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
 }
 
 /** Milliseconds of silence, after which the system asks whether the other side is still there. */

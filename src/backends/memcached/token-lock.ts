@@ -68,9 +68,9 @@ export class TokenLocks {
     return found && textOf(found) === OURS + token ? found : undefined;
   }
 
-  /** Removes the lock if it is this token's. `false`: it isn't, any more. */
-  release(key: string, token: string): Promise<boolean> {
-    return this.#removeWhile(key, (held) => held === OURS + token);
+  /** Removes the lock if it is this token's. `false`: it isn't, any more. `seen`: as it was found held last. */
+  release(key: string, token: string, seen?: Found): Promise<boolean> {
+    return this.#removeWhile(key, (held) => held === OURS + token, seen);
   }
 
   /** Removes whichever lock of our kind there is: its holder's commit is refused. */
@@ -152,9 +152,11 @@ export class TokenLocks {
     return this.#options.client.extend(lockNameOf(key), secondsOf(this.#options.lockTimeout), held);
   }
 
-  async #removeWhile(key: string, isMeant: (held: string) => boolean): Promise<boolean> {
+  async #removeWhile(key: string, isMeant: (held: string) => boolean, seen?: Found): Promise<boolean> {
     const { client } = this.#options;
     const name = lockNameOf(key);
+    // By its CAS number it needs no second look.
+    if (seen?.cas !== undefined && (await client.remove(name, seen))) return true;
     for (let tries = 0; tries < TRIES; tries++) {
       const found = await client.find(name);
       if (!found || !isMeant(textOf(found))) return false;

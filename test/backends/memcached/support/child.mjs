@@ -1,50 +1,49 @@
-/** A process with a region over memcached that does what it is told: `{ id, verb, args }` in, `{ id, answer | error }` out. */
+/** A process with a region over memcached; does what its parent says, and tells what came of it. */
 import { pathToFileURL } from 'node:url';
 
-const { built, policy, ...more } = JSON.parse(process.argv[2]);
-const library = (path) => import(pathToFileURL(`${built}/${path}`).href);
-const { makeRegion } = await library('index.js');
-const { memcachedBackend } = await library('backends/memcached.js');
+const { built, name, url, args } = JSON.parse(process.argv[2] ?? '{}');
+const { makeRegion } = await import(pathToFileURL(`${built}/index.js`).href);
+const region = makeRegion().configure(name, { expirationTime: '1h', arguments: { url, ...args } });
+await region.ready();
 
-const region = makeRegion({ name: 'shared' }).configure(memcachedBackend(more), { expirationTime: '1h', ...policy });
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+let creations = 0;
 let finish = () => {};
-let made = 0;
+const finished = new Promise((resolve) => {
+  finish = resolve;
+});
+const say = (message) => process.send?.(message);
 
 const verbs = {
-  ready: () => region.ready(),
-  get: async ({ key }) => (await region.get(key)) ?? null,
-  delete: ({ key }) => region.delete(key),
-  invalidate: ({ hard }) => region.invalidate({ hard }),
-  /** Many callers of one key at once. */
-  callers: async ({ key, count, takes }) => {
-    let creations = 0;
-    const create = async () => {
-      creations++;
-      await pause(takes);
-      return `${process.pid}, the ${++made}th`;
+  /** So many callers at once. Says `rest` as soon as all but the one who creates here, if any, have an answer. */
+  async create({ key, callers }) {
+    const values = [];
+    const tellRest = () => {
+      if (values.length === callers - creations) say({ said: 'rest', values: [...values] });
     };
-    const values = await Promise.all(Array.from({ length: count }, () => region.getOrCreate(key, create)));
-    return { creations, values: [...new Set(values)] };
-  },
-  /** Says `creating`, and ends when it is told to `finish`. */
-  create: ({ key, value }) =>
-    region.getOrCreate(key, async () => {
-      process.send({ id: 'creating' });
-      await new Promise((resolve) => {
-        finish = resolve;
+    const calls = Array.from({ length: callers }, async () => {
+      const value = await region.getOrCreate(key, async () => {
+        creations++;
+        say({ said: 'creating' });
+        tellRest();
+        await finished;
+        return `new of ${process.pid}`;
       });
-      return value;
-    }),
-  finish: () => finish(),
-  refused: () => region.statistics.refusedCommits,
+      values.push(value);
+      tellRest();
+    });
+    await Promise.all(calls);
+    return { values, creations };
+  },
+  finish: async () => finish(),
+  get: ({ key }) => region.get(key),
+  delete: ({ key }) => region.delete(key),
 };
 
-process.on('message', async ({ id, verb, args }) => {
+process.on('message', async ({ id, verb, ...rest }) => {
   try {
-    process.send({ id, answer: (await verbs[verb](args)) ?? null });
+    say({ id, answer: (await verbs[verb](rest)) ?? null });
   } catch (error) {
-    process.send({ id, error: `${error.name}: ${error.message}` });
+    say({ id, error: String(error) });
   }
 });
-process.send({ id: 'here' });
+say({ said: 'here' });

@@ -1,0 +1,128 @@
+/** What becomes of keys: those that the protocol carries stay, all others never get onto the wire. */
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { isCarriedByNodeMemcached } from '../../../src/backends/memcached/node-memcached.js';
+import { memcachedKeyMangler } from '../../../src/backends/memcached.js';
+import { sha1MangleKey } from '../../../src/keys/manglers.js';
+import { makeRegion } from '../../../src/region/region.js';
+import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
+import { PACKAGES } from './support/packages.js';
+import { raw, stored } from './support/raw.js';
+import { tap } from './support/tap.js';
+
+let server: RunningMemcached;
+beforeAll(async () => {
+  server = await startMemcached();
+});
+afterAll(() => server.stop());
+
+const HOSTILE = [
+  'a\rb',
+  'a\nb',
+  'a\r\nflush_all\r\nb',
+  'a 0 0 1\r\nx\r\nset stolen 0 0 1\r\ny',
+  'a\0b',
+  'a b',
+  ' ',
+  '',
+  'k'.repeat(246),
+  'k'.repeat(300),
+  '🔑',
+  'é',
+  '\x7f',
+  '__proto__',
+];
+/** What one package or other takes for something else. */
+const ODD = [
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  'cas',
+  'a$$b',
+  'a$b',
+  "k$'",
+  'k$`',
+  'k$&',
+  '$1',
+  'get',
+  'END',
+  'e',
+  '-1',
+  '0',
+];
+
+describe('memcachedKeyMangler', () => {
+  it('leaves what the protocol carries, together with the name of its lock', () => {
+    for (const key of ['a', '!', '~', 'mod:fn|1', 'k'.repeat(245), '_lock', '%s', '$'])
+      expect(memcachedKeyMangler(key)).toBe(key);
+  });
+
+  it('makes 64 hexadecimal digits of all others, each its own', () => {
+    const mangled = HOSTILE.map(memcachedKeyMangler);
+    for (const key of mangled) expect(key).toMatch(/^[0-9a-f]{64}$/);
+    expect(new Set(mangled).size).toBe(HOSTILE.length);
+  });
+
+  it('refuses a key that UTF-8 would merge with others', () => {
+    expect(() => memcachedKeyMangler('\ud800')).toThrow(expect.objectContaining({ code: 'DOGPILE_VALIDATION' }));
+  });
+});
+
+describe.each(PACKAGES)('$name', ({ name, open }) => {
+  it('carries any key of a region, and each of its requests is one on the wire', async () => {
+    const between = await tap(server.port);
+    onTestFinished(() => between.close());
+    const region = makeRegion().configure(open(between.url), { expirationTime: '1h' });
+    onTestFinished(() => region.close());
+    await raw(server.port, 'flush_all');
+    await raw(server.port, 'set kept 0 0 1', 'x');
+    const keys = [...HOSTILE, ...ODD];
+    for (const key of keys) expect(await region.getOrCreate(key, () => `of ${key}`)).toBe(`of ${key}`);
+    for (const key of keys) expect(await region.get(key)).toBe(`of ${key}`);
+    expect(await region.getMulti(keys)).toEqual(keys.map((key) => `of ${key}`));
+    await region.setMulti(new Map(keys.map((key) => [key, `again ${key}`])));
+    expect(await region.getMulti([...keys].reverse())).toEqual([...keys].reverse().map((key) => `again ${key}`));
+    for (const key of keys.slice(0, 10)) await region.delete(key);
+    await region.deleteMulti(keys.slice(10));
+    expect((await region.getMulti(keys)).every((value) => value === undefined)).toBe(true);
+    expect(await stored(server.port, 'kept')).toBeDefined();
+    expect(await stored(server.port, 'stolen')).toBe(undefined);
+    expect(between.requests.length).toBeGreaterThan(keys.length * 10);
+    expect(between.requests.filter((request) => request.startsWith('?'))).toEqual([]);
+    const known = new Set(keys.flatMap((key) => [region.actualBackend.keyMangler?.(key) ?? key]));
+    const sent = new Set(between.requests.flatMap((request) => request.split(' ').slice(1)));
+    for (const key of sent) expect([key, known.has(key.replace(/^_lock/, '')) || key === 'ping']).toEqual([key, true]);
+  });
+
+  it('refuses keys that nobody has mangled, before anything is sent', async () => {
+    const backend = open('127.0.0.1:1');
+    onTestFinished(async () => backend.close?.());
+    const bytes = Buffer.from('v');
+    for (const key of [...HOSTILE, ...(name === 'node_memcached' ? ['a$b', 'cas'] : [])]) {
+      const calls = [
+        () => backend.get(key),
+        () => backend.getMulti(['fine', key]),
+        () => backend.set(key, bytes),
+        () => backend.setMulti(new Map([[key, bytes]])),
+        () => backend.delete(key),
+        () => backend.deleteMulti(['fine', key]),
+        () => backend.mutex?.(key)?.acquire(),
+        () => backend.mutex?.(key)?.locked(),
+        () => backend.acquireMulti?.(['fine', key]),
+      ];
+      for (const call of calls)
+        await expect((async () => call())()).rejects.toMatchObject({ code: 'DOGPILE_VALIDATION' });
+    }
+  });
+
+  it("keeps a region's own mangler, for sharing with Python", async () => {
+    const region = makeRegion({ keyMangler: sha1MangleKey }).configure(open(server.url));
+    onTestFinished(() => region.close());
+    await region.set('some_key', 1);
+    expect((await stored(server.port, '53def077a4264bd3183d4eb21b1f56f883e1b572'))?.value).toMatch(/\|1$/);
+  });
+});
+
+it('npm memcached is given no key that it would rewrite', () => {
+  for (const key of ['a$b', '$', 'cas', '__proto__', 'a b']) expect(isCarriedByNodeMemcached(key)).toBe(false);
+  for (const key of ['a', 'case', 'gets']) expect(isCarriedByNodeMemcached(key)).toBe(true);
+});

@@ -1,0 +1,140 @@
+/** Real processes over one server: one creation for all of them, whatever becomes of who creates. */
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
+import { builtPath } from '../../support/built.js';
+import { PACKAGES } from './support/packages.js';
+import { raw, store, stored } from './support/raw.js';
+
+let server: RunningMemcached;
+beforeAll(async () => {
+  server = await startMemcached();
+});
+afterAll(() => server.stop());
+beforeEach(() => raw(server.port, 'flush_all'));
+
+interface Message {
+  readonly id?: number;
+  readonly said?: string;
+  readonly values?: readonly string[];
+  readonly answer?: unknown;
+  readonly error?: string;
+}
+
+class Child {
+  readonly process: ChildProcess;
+  readonly heard: Message[] = [];
+  #last = 0;
+
+  constructor(process: ChildProcess) {
+    this.process = process;
+    process.on('message', (message) => void this.heard.push(message as Message));
+  }
+
+  async says(word: string): Promise<Message> {
+    return this.#until(({ said }) => said === word);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: what a child answers is checked by the test's assertions
+  async call(verb: string, args: object = {}): Promise<any> {
+    const id = ++this.#last;
+    this.process.send({ id, verb, ...args });
+    const { answer, error } = await this.#until((message) => message.id === id);
+    if (error !== undefined) throw new Error(error);
+    return answer;
+  }
+
+  async #until(isMeant: (message: Message) => boolean): Promise<Message> {
+    for (;;) {
+      const message = this.heard.find(isMeant);
+      if (message) return message;
+      await once(this.process, 'message');
+    }
+  }
+}
+
+async function start(name: string, args: object = {}): Promise<Child> {
+  const given = JSON.stringify({ built: await builtPath(), name, url: server.url, args });
+  const child = new Child(
+    fork(join(import.meta.dirname, 'support/child.mjs'), [given], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+  );
+  onTestFinished(() => void child.process.kill('SIGKILL'));
+  await child.says('here');
+  return child;
+}
+const many = (count: number, name: string, args?: object) =>
+  Promise.all(Array.from({ length: count }, () => start(name, args)));
+
+/** Expired for an hour. */
+const OLD = `{"ct":${Date.now() / 1000 - 7200},"v":2}|"old"`;
+
+describe.each(PACKAGES)('$name', ({ name }) => {
+  it('4 processes with 50 callers each on one cold key: one creation', async () => {
+    const children = await many(4, name);
+    const all = children.map((child) => child.call('create', { key: 'k', callers: 50 }));
+    await Promise.race(children.map((child) => child.says('creating')));
+    for (const child of children) await child.call('finish');
+    const done = await Promise.all(all);
+    expect(done.reduce((sum, { creations }) => sum + creations, 0)).toBe(1);
+    expect(new Set(done.flatMap(({ values }) => values)).size).toBe(1);
+    expect(done.flatMap(({ values }) => values)).toHaveLength(200);
+  });
+
+  it('the same on an expired one: one creation, and all others get the stale value while it runs', async () => {
+    await store(server.port, 'k', OLD);
+    const children = await many(4, name);
+    const all = children.map((child) => child.call('create', { key: 'k', callers: 50 }));
+    const rest = await Promise.all(children.map((child) => child.says('rest')));
+    expect(rest.flatMap(({ values }) => values)).toEqual(Array(199).fill('old'));
+    for (const child of children) await child.call('finish');
+    const done = await Promise.all(all);
+    expect(done.reduce((sum, { creations }) => sum + creations, 0)).toBe(1);
+    expect(done.flatMap(({ values }) => values).filter((value) => value !== 'old')).toHaveLength(1);
+  });
+
+  it('a delete by another process during a creation is final', async () => {
+    for (const before of [undefined, OLD]) {
+      await raw(server.port, 'flush_all');
+      if (before) await store(server.port, 'k', before);
+      const [one, other] = (await many(2, name)) as [Child, Child];
+      const creation = one.call('create', { key: 'k', callers: 1 });
+      await one.says('creating');
+      await other.call('delete', { key: 'k' });
+      await one.call('finish');
+      expect((await creation).values).toEqual([`new of ${one.process.pid}`]);
+      expect(await other.call('get', { key: 'k' })).toBe(null);
+      expect(await stored(server.port, 'k')).toBe(undefined);
+      expect(await stored(server.port, '_lockk')).toBe(undefined);
+    }
+  });
+
+  it('a creator that is killed is followed by another when its lease is over', async () => {
+    const [one, other] = (await many(2, name, { lockTimeout: '1s' })) as [Child, Child];
+    one.call('create', { key: 'k', callers: 1 }).catch(() => {});
+    await one.says('creating');
+    const creation = other.call('create', { key: 'k', callers: 5 });
+    await other.call('finish');
+    one.process.kill('SIGKILL');
+    const { values, creations } = await creation;
+    expect(creations).toBe(1);
+    expect(values).toEqual(Array(5).fill(`new of ${other.process.pid}`));
+  });
+
+  it('a process that has nothing more to do ends, with connections that were used and not closed', async () => {
+    const program = `
+      const { makeRegion } = await import(${JSON.stringify(`file://${await builtPath()}/index.js`)});
+      const region = makeRegion().configure('${name}', { expirationTime: '1h', arguments: { url: '${server.url}' } });
+      await region.getOrCreate('k', () => 1);
+      console.log(await region.get('k'));`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let said = '';
+    child.stdout.on('data', (chunk) => (said += chunk));
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(said).toBe('1\n');
+  });
+});
