@@ -252,6 +252,34 @@ describe('values and keys', () => {
     await region.close();
   });
 
+  it('where the server neither evicts nor has room left, a creation goes on without it, and deletions work', async () => {
+    const server = await start({ memory: 2, args: ['-M'] });
+    const backend = open({ url: server.url, timeout: '20s' });
+    await backend.set('there', entry('there'));
+    // The sizes of stubs and locks, and larger ones.
+    for (const size of [10, 60, 120, 250, 20_000]) {
+      const fill = async () => {
+        for (let at = 0; ; at += 200) {
+          const keys = Array.from({ length: 200 }, (_, more) => `${size}:${at + more}`);
+          await backend.setMulti(new Map(keys.map((key) => [key, Buffer.alloc(size, 'x')])));
+        }
+      };
+      await expect(fill()).rejects.toThrow(/out of memory/);
+    }
+    await expect(Promise.resolve(backend.mutex?.('missing')?.acquire({ wait: false }))).rejects.toThrow(
+      /no memory left/,
+    );
+    const region = makeRegion().configure(backend, {
+      expirationTime: '1h',
+      regionInvalidator: 'local',
+      backendTimeout: '20s',
+    });
+    expect(await region.getOrCreate('missing', () => 'made')).toBe('made');
+    await backend.delete('there');
+    expect(await backend.get('there')).toBeUndefined();
+    await region.close();
+  });
+
   it('lives for as long as is said: a second more at most, a year, for ever', async () => {
     const server = await start();
     const backend = open({ url: server.url });
