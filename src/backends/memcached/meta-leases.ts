@@ -3,7 +3,7 @@
  * `lease: 'key'` always. Decides who has won, and waits. What a commit does with a lease is `meta-backend.ts`'s.
  */
 import type { AcquireOptions, BackendHost, CacheMutex, LockState, RecordsRequest, RegionRecord } from '../../api.js';
-import { LockTimeoutError } from '../../errors.js';
+import { BackendUnavailableError, LockTimeoutError } from '../../errors.js';
 import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
 import { ForeignLocks } from '../foreign-locks.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
@@ -135,16 +135,15 @@ export class MetaLeases {
 
   /** Where nothing is stored the server says who has won; where something is, the lock does. */
   async #take(attempt: Attempt): Promise<Tried> {
-    const { key, token, connection, deadline } = attempt;
+    const { key, connection, deadline } = attempt;
     if (this.#options.settings.lease === 'key') return this.#takeLock(attempt);
     const { lockTimeout } = this.#options.settings;
-    // Won by a call that is over: nobody will create under it.
-    const late = ({ isWon, cas }: Reply) => {
-      if (isWon && cas !== undefined) this.#letGo(this.#held(attempt, { name: key, cas, mark: markOf(token) }), key);
-    };
+    const late = (reply: Reply) => this.#dropStub(attempt, reply);
     const entry = await connection.send('mg', key, `v c N${secondsOf(lockTimeout)}`, { deadline, late });
     if (entry.isWon && entry.cas !== undefined) return this.#stub(attempt, entry.cas);
-    if (!entry.value || isStub(entry)) return { by: 'nobody', name: key, lock: entry, entry: undefined };
+    // Who asks for a stub and finds nothing is told so, unless there is no room for one.
+    if (!entry.value) throw new BackendUnavailableError('memcached has no memory left for a lease.');
+    if (isStub(entry)) return { by: 'nobody', name: key, lock: entry, entry: undefined };
     return this.#takeLock(attempt);
   }
 
@@ -155,15 +154,25 @@ export class MetaLeases {
     const name = lockNameOf(key);
     const mark = markOf(token);
     const held = (cas: string) => this.#held(attempt, { name, cas, mark });
-    const late = ({ code, cas }: Reply) => {
+    const dropLock = ({ code, cas }: Reply) => {
       if (code === 'HD' && cas !== undefined) this.#letGo(held(cas), key);
     };
-    const [added, lock, entry] = await Promise.all([
-      connection.store(name, mark, `ME T${seconds} c`, { deadline, late }),
-      connection.send('mg', name, 'v c t', { deadline }),
-      // What was stored a moment ago may be gone by now.
-      connection.send('mg', key, lease === 'key' ? 'v c' : `v c N${seconds}`, { deadline }),
-    ]);
+    const dropStub = (reply: Reply) => this.#dropStub(attempt, reply);
+    const adding = connection.store(name, mark, `ME T${seconds} c`, { deadline, late: dropLock });
+    const looking = connection.send('mg', name, 'v c t', { deadline });
+    // What was stored a moment ago may be gone by now.
+    const flags = lease === 'key' ? 'v c' : `v c N${seconds}`;
+    const reading = connection.send('mg', key, flags, { deadline, late: dropStub });
+    let replies: readonly [Reply, Reply, Reply];
+    try {
+      replies = await Promise.all([adding, looking, reading]);
+    } catch (error) {
+      // Whatever the others have won is nobody's.
+      adding.then(dropLock, () => {});
+      reading.then(dropStub, () => {});
+      throw error;
+    }
+    const [added, lock, entry] = replies;
     const own = added.code === 'HD' && added.cas !== undefined ? held(added.cas) : undefined;
     if (lease === 'server' && (!entry.value || isStub(entry))) {
       if (own) this.#letGo(own, key);
@@ -188,6 +197,13 @@ export class MetaLeases {
     if (reply.code !== 'HD' || reply.cas === undefined) return undefined;
     const held = this.#held(attempt, { name, cas: reply.cas, mark });
     return name === attempt.key ? { by: 'stub', held } : { by: 'lock', held, entry: entry?.cas, stored: entry?.value };
+  }
+
+  /** Won by a call that is over: nobody will create under it. */
+  #dropStub(attempt: Attempt, { isWon, cas }: Reply): void {
+    if (!isWon || cas === undefined) return;
+    const mark = markOf(attempt.token);
+    this.#letGo(this.#held(attempt, { name: attempt.key, cas, mark }), attempt.key);
   }
 
   #stub(attempt: Attempt, cas: string): Won {

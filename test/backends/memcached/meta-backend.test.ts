@@ -242,14 +242,41 @@ describe('values and keys', () => {
 
   it('with its memory full the server evicts, and every answer is the value or a creation', async () => {
     const server = await start({ memory: 2 });
-    const region = makeRegion().configure(open({ url: server.url }), { expirationTime: '1h' });
-    const text = (at: number) => `${at} `.repeat(2000);
-    for (let round = 0; round < 2; round++) {
-      const keys = Array.from({ length: 1500 }, (_, at) => at);
-      const values = await Promise.all(keys.map((at) => region.getOrCreate(`k${at}`, () => text(at))));
-      expect(values.every((value, at) => value === text(at))).toBe(true);
-    }
+    const region = makeRegion().configure(open({ url: server.url, timeout: '20s' }), {
+      ...{ expirationTime: '1h', regionInvalidator: 'local', backendTimeout: '20s', breaker: false },
+    });
+    const text = (at: number) => `${at} `.repeat(10_000);
+    for (let at = 0; at < 400; at++)
+      expect(await region.getOrCreate(`k${at % 200}`, () => text(at % 200))).toBe(text(at % 200));
     expect(await ask(server.port, 'stats\r\n')).toMatch(/STAT evictions [1-9]/);
+    await region.close();
+  });
+
+  it('where the server neither evicts nor has room left, a creation goes on without it, and deletions work', async () => {
+    const server = await start({ memory: 2, args: ['-M'] });
+    const backend = open({ url: server.url, timeout: '20s' });
+    await backend.set('there', entry('there'));
+    // The sizes of stubs and locks, and larger ones.
+    for (const size of [10, 60, 120, 250, 20_000]) {
+      const fill = async () => {
+        for (let at = 0; ; at += 200) {
+          const keys = Array.from({ length: 200 }, (_, more) => `${size}:${at + more}`);
+          await backend.setMulti(new Map(keys.map((key) => [key, Buffer.alloc(size, 'x')])));
+        }
+      };
+      await expect(fill()).rejects.toThrow(/out of memory/);
+    }
+    await expect(Promise.resolve(backend.mutex?.('missing')?.acquire({ wait: false }))).rejects.toThrow(
+      /no memory left/,
+    );
+    const region = makeRegion().configure(backend, {
+      expirationTime: '1h',
+      regionInvalidator: 'local',
+      backendTimeout: '20s',
+    });
+    expect(await region.getOrCreate('missing', () => 'made')).toBe('made');
+    await backend.delete('there');
+    expect(await backend.get('there')).toBeUndefined();
     await region.close();
   });
 
@@ -370,7 +397,7 @@ describe('several servers', () => {
       const report = vi.fn();
       const { lame, backend, keys, own, others } = await three(report);
       expect(own.length).toBeGreaterThan(3);
-      if (what === 'frozen') lame.freeze();
+      if (what === 'frozen') await lame.frozen();
       else await lame.kill();
       const began = performance.now();
       const answers = await Promise.allSettled(keys.map(async (key) => backend.get(key)));
@@ -406,11 +433,42 @@ describe('several servers', () => {
     },
   );
 
+  it('a region whose record is on a dead one goes on without the store', async () => {
+    const { servers, backend } = await three();
+    const region = makeRegion({ name: 'r' }).configure(backend, { expirationTime: '1h' });
+    await region.set('k', 'stored');
+    for (const server of servers) {
+      if ((await ask(server.port, 'mg _region{r} s\r\n')).startsWith('HD')) await server.kill();
+    }
+    const create = vi.fn(() => 'created');
+    expect(await Promise.all([region.getOrCreate('k', create), region.getOrCreate('k', create)])).toEqual([
+      'created',
+      'created',
+    ]);
+    expect(create).toHaveBeenCalledTimes(1);
+    await expect(region.invalidate()).rejects.toThrow(BackendUnavailableError);
+    await region.close();
+  });
+
+  it('is ready when one of them answers, and tells of the others; when none does it is not', async () => {
+    const report = vi.fn();
+    const { servers, backend } = await three(report);
+    const urls = servers.map(({ url }) => url);
+    await servers[0]?.kill();
+    await servers[1]?.kill();
+    const anew = open({ url: urls }, report);
+    await anew.ready?.();
+    expect(report.mock.calls.filter(([verb]) => verb === 'ready')).toHaveLength(2);
+    await servers[2]?.kill();
+    await expect(open({ url: urls }).ready?.()).rejects.toThrow(BackendUnavailableError);
+    await backend.close?.();
+  });
+
   it('a region goes on creating for the keys of a frozen one, and its breaker stays closed', async () => {
     const { lame, backend, keys, own, others } = await three();
     const region = makeRegion({ name: 'r' }).configure(backend, { expirationTime: '1h', regionInvalidator: 'local' });
     await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
-    lame.freeze();
+    await lame.frozen();
     const create = vi.fn(() => 'created');
     const values = await Promise.all(keys.map((key) => region.getOrCreate(key, create)));
     expect(keys.filter((_, at) => values[at] === 'created')).toEqual(own);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MetaAddress } from '../../../../src/backends/memcached/meta/address.js';
 import { MetaClient, type MetaClientOptions } from '../../../../src/backends/memcached/meta/client.js';
@@ -10,6 +11,7 @@ import type { MetaServer } from '../../../../src/backends/memcached/meta/server.
 import {
   BackendTimeoutError,
   BackendUnavailableError,
+  DogpileCacheError,
   RegionClosedError,
   ValidationError,
   ValueTooLargeError,
@@ -194,7 +196,7 @@ describe('a server that fails', () => {
     const first = await start();
     const server = serverOf(first);
     await set(server, 'k', 'v');
-    first.freeze();
+    await first.frozen();
     const under = Promise.allSettled([get(server, 'k'), get(server, 'k')]);
     await first.kill();
     for (const call of await under)
@@ -223,7 +225,7 @@ describe('a server that fails', () => {
     const first = await start();
     const server = serverOf(first, { timeout: 300 });
     await set(server, 'k', 'v');
-    first.freeze();
+    await first.frozen();
     const connection = await server.connection(server.deadline());
     const under = [get(server, 'k'), connection.getMany(['k'], 'v', { deadline: server.deadline() })];
     for (const call of await Promise.allSettled(under))
@@ -282,6 +284,41 @@ describe('a server that fails', () => {
         expect(one).toMatchObject({ status: 'rejected', reason: expect.any(BackendUnavailableError) });
   });
 
+  it('whatever a server says, every call settles, with replies or with one of our errors', async () => {
+    const words = fc.constantFrom(
+      'VA 2\r\nab\r\n',
+      'HD\r\n',
+      'EN\r\n',
+      'MN\r\n',
+      'VA 5 O1\r\n',
+      'ERROR\r\n',
+      'O0',
+      '\r\n',
+      'SERVER_ERROR x\r\n',
+    );
+    const bytes = fc.oneof(
+      words,
+      fc.uint8Array({ maxLength: 20 }).map((some) => Buffer.from(some).toString('latin1')),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(bytes, { maxLength: 8 }), async (said) => {
+        const at = await fake((_words, socket) => void socket.write(Buffer.from(said.join(''), 'latin1')));
+        const server = serverOf(at, { timeout: 20_000 });
+        const connection = await server.connection(server.deadline());
+        const deadline = performance.now() + 40;
+        const calls = [
+          connection.send('mg', 'a', 'v', { deadline }),
+          connection.getMany(['b', 'c'], 'v', { deadline }),
+          connection.store('d', Buffer.from('x'), '', { deadline }),
+        ];
+        for (const one of await Promise.allSettled<unknown>(calls))
+          if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(DogpileCacheError);
+        connection.close(new RegionClosedError('Done.'));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it('a batch answered with an error fails as a whole', async () => {
     const at = await fake(
       (_words, socket) => void socket.write('SERVER_ERROR out of memory writing get response\r\nMN\r\n'),
@@ -313,7 +350,7 @@ describe('several servers', () => {
     const lame = three[0];
     const own = keys.filter((key) => client.serverOf(key).place === lame?.url);
     expect(own.length).toBeGreaterThan(0);
-    lame?.freeze();
+    await lame?.frozen();
     const answers = await Promise.allSettled(keys.map(ask));
     for (const [at, answer] of answers.entries()) {
       if (own.includes(keys[at] ?? '')) expect(answer.status).toBe('rejected');
