@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { CachedValue, type Serializer } from '../../src/api.js';
 import { decodeEntry, encodeEntry } from '../../src/envelope.js';
@@ -100,6 +101,37 @@ describe.each([
     const serializer = await make();
     expect(() => stored(() => {}, serializer)).toThrow(SerializationError);
     expect(() => stored({ a: [() => {}] }, serializer)).toThrow(SerializationError);
+  });
+
+  it('hostile bytes are CantDeserializeError, or a value, and nothing of them is left behind', async () => {
+    const serializer = await make();
+    const whole = stored({ a: [64, 65] }, serializer);
+    const head = whole.subarray(0, whole.indexOf(0x7c) + 1);
+    // Lengths of billions, nesting without end, names of prototypes, shapes that later values could be read by.
+    const bombs = [
+      'dd ff ff ff ff',
+      'df ff ff ff ff',
+      'c9 ff ff ff ff 01',
+      '91'.repeat(100_000),
+      '81 a9 5f5f70726f746f5f5f 81 a1 78 01',
+      'd4 72 40 91 a9 5f5f70726f746f5f5f 01',
+      '93 d4 72 40 91 a1 78 01 d4 72 41 91 a1 78 02 40',
+      'ff 0f 41 ff ff ff ff 0f',
+      'ff 0f 42 ff ff ff ff 0f',
+    ].map((hex) => Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+    const any = fc.oneof(fc.constantFrom(...bombs), fc.uint8Array({ maxLength: 60 }));
+    fc.assert(
+      fc.property(any, (body) => {
+        try {
+          decodeEntry(Buffer.concat([head, body]), serializer, clock);
+        } catch (error) {
+          expect(error).toBeInstanceOf(CantDeserializeError);
+        }
+        expect(decodeEntry(whole, serializer, clock).payload).toEqual({ a: [64, 65] });
+        expect('x' in {}).toBe(false);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('garbage is CantDeserializeError at every truncation, or a value', async () => {

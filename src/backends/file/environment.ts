@@ -36,7 +36,7 @@ export class Environment {
   /** All or nothing. `run` must not wait for anything: other processes can't write meanwhile. `adding`: bytes of new entries. */
   transaction<T>(run: () => T, adding = 0): T {
     return this.naming(() => {
-      if (adding > 0 && !this.#room.isPlenty(adding)) this.#makeRoom(adding);
+      if (adding > 0) this.#makeRoom(adding);
       try {
         return this.#transaction(run);
       } catch (error) {
@@ -58,8 +58,12 @@ export class Environment {
     }
   }
 
-  /** From here on, entries only take the place of others. */
+  /** While room is scarce, entries only take the place of others. */
   #makeRoom(bytes: number): void {
+    if (this.#room.isPlenty(bytes)) {
+      this.#owed = 0;
+      return;
+    }
     for (this.#owed += bytes; this.#owed > 0; ) {
       const freed = this.#takeOut(this.#owed);
       if (freed === 0) break;
@@ -101,12 +105,24 @@ export class Environment {
       );
   }
 
-  /** Once, by its last user. */
+  /**
+   * Once, by its last user. LMDB too is closed while nobody opens: it takes its locks apart, which whoever opens it just then would go on
+   * with.
+   */
   async close(): Promise<void> {
+    let closed: Promise<void> | undefined;
+    const closeOnce = () => {
+      closed ??= this.db.close();
+      return closed;
+    };
     try {
-      await this.#lockFile.alone(() => this.#lockFile.leave(() => this.db.env.sync()));
+      await this.#lockFile.alone(async () => {
+        this.#lockFile.leave(() => this.db.env.sync());
+        await closeOnce();
+      });
     } finally {
-      await this.db.close().finally(() => this.#lockFile.close());
+      await closeOnce();
+      this.#lockFile.close();
     }
   }
 
