@@ -23,6 +23,7 @@ interface Message {
   readonly error?: string;
 }
 
+/** Unlike the one of test/support/children.ts it remembers what was said before anybody listened. */
 class Child {
   readonly process: ChildProcess;
   readonly heard: Message[] = [];
@@ -58,7 +59,9 @@ class Child {
 async function start(name: string, args: object = {}): Promise<Child> {
   const given = JSON.stringify({ built: await builtPath(), name, url: server.url, args });
   const child = new Child(
-    fork(join(import.meta.dirname, 'support/child.mjs'), [given], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    fork(join(import.meta.dirname, 'support/package-child.mjs'), [given], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    }),
   );
   onTestFinished(() => void child.process.kill('SIGKILL'));
   await child.says('here');
