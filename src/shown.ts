@@ -3,7 +3,12 @@ const LONGEST = 100;
 
 /** What an error says, and whatever else may have been thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : shown(error);
+  return error instanceof Error ? error.message || error.name : shown(error);
+}
+
+/** The same as an error. */
+export function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(shown(error));
 }
 
 /** A value as it stands in the message of an error: short, and never its contents at length. */

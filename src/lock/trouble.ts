@@ -1,9 +1,10 @@
 /** Trouble in a lock that no caller is there to hear of: never thrown at somebody else, never lost. */
 import type { LossReason } from '../api.js';
+import { shown } from '../shown.js';
 
 /** A warning of the process. */
 export function warn(what: string, error: unknown): void {
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : shown(error);
   const detail = error instanceof Error ? error.stack : undefined;
   process.emitWarning(`${what}: ${message}`, { type: 'DogpileWarning', ...(detail === undefined ? {} : { detail }) });
 }

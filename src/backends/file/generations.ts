@@ -2,8 +2,8 @@
  * Records of regions and tags (protocol, Records): how they stand in the file, how they are seeded and advanced, and what they say of a
  * write. Everything that seeds or advances runs inside a transaction.
  */
-import { randomBytes } from 'node:crypto';
 import type { GenerationFence, Records, RecordsRequest, RegionRecord, TagRecord } from '../../api.js';
+import { NO_TAGS, newRegion, parseRegion, parseTag, textOfRegion, textOfTag } from '../records.js';
 import type { Lmdb } from './engine.js';
 import { NAMESPACE, nameOf } from './keys.js';
 
@@ -22,7 +22,7 @@ export class Generations {
     if (text === undefined) return undefined;
     const known = this.#parsed.get(region);
     if (known?.text.equals(text)) return known.record;
-    const record = parseRegion(text.toString('latin1'));
+    const record = parseRegion(text);
     this.#parsed.set(region, { text, record });
     return record;
   }
@@ -40,7 +40,7 @@ export class Generations {
   seed(region: string): RegionRecord {
     const known = this.region(region);
     if (known) return known;
-    const record = { rid: randomBytes(16).toString('hex'), seq: 0, hard: 0, soft: 0, tagged: 0, at: undefined };
+    const record = newRegion();
     this.#write(region, record);
     return record;
   }
@@ -90,12 +90,8 @@ export class Generations {
   }
 
   #tag(region: string, tag: string, { rid }: { readonly rid?: string } = {}): TagRecord | undefined {
-    const text = this.#db.getBinary(tagName(region, tag))?.toString('latin1');
-    const [own, ...counts] = text?.split(' ') ?? [];
-    const [hard, soft] = counts.map(Number);
-    // Garbage counts as absent.
-    if (own === undefined || own !== rid || !isCount(hard) || !isCount(soft)) return undefined;
-    return { rid: own, hard, soft };
+    const record = parseTag(this.#db.getBinary(tagName(region, tag)));
+    return record?.rid === rid ? record : undefined;
   }
 
   #seedTags(region: string, tags: Iterable<string>, record: RegionRecord): void {
@@ -105,19 +101,14 @@ export class Generations {
     }
   }
 
-  #writeTag(region: string, tag: string, { rid, hard, soft }: TagRecord): void {
-    this.#db.put(tagName(region, tag), Buffer.from(`${rid} ${hard} ${soft}`, 'latin1'));
+  #writeTag(region: string, tag: string, record: TagRecord): void {
+    this.#db.put(tagName(region, tag), Buffer.from(textOfTag(record), 'latin1'));
   }
 
-  #write(region: string, { rid, seq, hard, soft, tagged, at }: RegionRecord): void {
-    this.#db.put(
-      nameOf(NAMESPACE.region, region),
-      Buffer.from(`${rid} ${seq} ${hard} ${soft} ${tagged} ${at ?? '-'}`, 'latin1'),
-    );
+  #write(region: string, record: RegionRecord): void {
+    this.#db.put(nameOf(NAMESPACE.region, region), Buffer.from(textOfRegion(record), 'latin1'));
   }
 }
-
-const NO_TAGS: ReadonlyMap<string, TagRecord | undefined> = new Map();
 
 /** A hard invalidation, or another incarnation, has cut off what bears this. */
 export function isCut(mine: { readonly rid: string; readonly seq: number }, record: RegionRecord): boolean {
@@ -132,15 +123,4 @@ function moved(fence: GenerationFence, record: RegionRecord | undefined): false 
 /** Region and tag can't run into each other. */
 function tagName(region: string, tag: string): Buffer {
   return nameOf(NAMESPACE.tag, JSON.stringify([region, tag]));
-}
-
-function parseRegion(text: string): RegionRecord | undefined {
-  const [rid, seq, hard, soft, tagged, at] = text.split(' ');
-  const numbers = { seq: Number(seq), hard: Number(hard), soft: Number(soft), tagged: Number(tagged) };
-  if (!rid || at === undefined || !Object.values(numbers).every(isCount)) return undefined;
-  return { rid, ...numbers, at: at === '-' ? undefined : Number(at) };
-}
-
-function isCount(count: number | undefined): count is number {
-  return Number.isSafeInteger(count);
 }

@@ -2,8 +2,10 @@
  * One client of one server: opened on first use, held to a deadline at every call, and given up and opened anew once it is in doubt.
  * Decides when a call has failed, not what that means: packages that hang, that don't come back, or that are out of step end here.
  */
+
 import type { Clock } from '../../api.js';
 import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 
 /** A client that is connected. */
 export interface Connection<Client> {
@@ -132,7 +134,7 @@ export class Link<Client> {
 
   #typed(verb: string, cause: unknown): DogpileCacheError {
     if (cause instanceof DogpileCacheError) return cause;
-    const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+    const why = messageOf(cause);
     return new BackendUnavailableError(`memcached (${this.#options.place}) failed at "${verb}": ${why}`, { cause });
   }
 }

@@ -2,8 +2,10 @@
  * npm `memjs` (1.3): the binary protocol, with SASL. It knows neither multi-get nor CAS: many keys are as many requests at once, and
  * "unless it has changed" compares first, and leaves a window of a round trip. Decides how each verb is said to it.
  */
+
 import type { Socket } from 'node:net';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
+import { errorOf } from '../../shown.js';
 import type { MemcachedServer } from './address.js';
 import type { Found, MemcachedClient } from './client.js';
 import type { MemjsLike } from './clients.js';
@@ -48,7 +50,7 @@ export async function openMemjs(
   const socket = await new Promise<Socket>((resolve, reject) => {
     // No request has the number 0. Told also of what it does not tell the callers.
     server.onError(0, (error) => {
-      reject(error instanceof Error ? error : new Error(String(error)));
+      reject(errorOf(error));
       lost(error);
     });
     server.sock(false, resolve);

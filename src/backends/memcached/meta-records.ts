@@ -2,17 +2,24 @@
  * Records of regions and tags in memcached (protocol, Records): read, seeded, advanced, each by CAS. Decides nothing about entries;
  * what a write is held against is `meta-backend.ts`'s.
  */
-import { randomBytes } from 'node:crypto';
 import type { BackendHost, Records, RecordsRequest, RegionRecord, TagRecord } from '../../api.js';
 import { BackendUnavailableError } from '../../errors.js';
-import { regionRecordName, tagRecordName } from '../redis/names.js';
-import { parseRecords, parseRegion, parseTag, recordNames } from '../redis/records.js';
+import {
+  NO_TAGS,
+  newRegion,
+  parseRecords,
+  parseRegion,
+  parseTag,
+  recordNames,
+  regionRecordName,
+  tagRecordName,
+  textOfRegion,
+  textOfTag,
+} from '../records.js';
 import { memcachedKeyMangler } from './keys.js';
 import type { MetaClient } from './meta/client.js';
 import type { Reply } from './meta/reply-parser.js';
 import { readMany } from './meta-reads.js';
-
-const NO_TAGS: Records['tags'] = new Map();
 
 interface RaiseOptions {
   /** Of the region, as it stands since. */
@@ -154,16 +161,4 @@ export class MetaRecords {
 
 function unchanged({ cas }: Reply): string {
   return cas === undefined ? 'ME' : `C${cas}`;
-}
-
-function newRegion(): RegionRecord {
-  return { rid: randomBytes(16).toString('hex'), seq: 0, hard: 0, soft: 0, tagged: 0, at: undefined };
-}
-
-function textOfRegion({ rid, seq, hard, soft, tagged, at }: RegionRecord): string {
-  return `${rid} ${seq} ${hard} ${soft} ${tagged} ${at ?? '-'}`;
-}
-
-function textOfTag({ rid, hard, soft }: TagRecord): string {
-  return `${rid} ${hard} ${soft}`;
 }

@@ -1,5 +1,7 @@
 /** What every connection of a client that we make is: awake only while somebody waits, and no danger to the process. */
+
 import type { Socket } from 'node:net';
+import { errorOf } from '../../shown.js';
 import type { Connection } from './link.js';
 
 /** `lost` is called once the socket has closed, for whatever reason. */
@@ -26,7 +28,7 @@ export function guardParser(socket: Socket): void {
     try {
       for (const parse of parsers) parse.call(socket, chunk);
     } catch (error) {
-      socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      socket.destroy(errorOf(error));
     }
   });
 }

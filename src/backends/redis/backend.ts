@@ -18,13 +18,12 @@ import type {
 import { systemClock } from '../../clock.js';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
 import { KeptLease } from '../../lock/lease.js';
+import { parseRecords, parseRegion, recordNames, regionRecordName, tagRecordName } from '../records.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import type { RedisClient, Word } from './client.js';
 import { Commands } from './commands.js';
 import { type Layout, serverLayout } from './layout.js';
 import { newIncarnation, RedisLocks } from './locks.js';
-import { regionRecordName, tagRecordName } from './names.js';
-import { parseRecords, parseRegion, recordNames } from './records.js';
 import { ACQUIRE, COMMIT, DELETE, INVALIDATE, INVALIDATE_TAGS, SET, VOID } from './scripts.js';
 import { WakeUps } from './wake-ups.js';
 

@@ -2,8 +2,10 @@
  * How a command is sent: the one deadline round each, errors of our own kind, and scripts by their digest. Decides when a call has
  * failed, not what that means; a late answer is dropped.
  */
+
 import type { Clock } from '../../api.js';
 import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
+import { messageOf } from '../../shown.js';
 import type { RedisClient, Word } from './client.js';
 import type { Script } from './scripts.js';
 
@@ -128,7 +130,7 @@ export class Commands {
   #typed(verb: string, error: unknown): DogpileCacheError {
     if (error instanceof DogpileCacheError) return error;
     const cause = this.#client?.causeOf(error) ?? error;
-    const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+    const why = messageOf(cause);
     return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}`, { cause });
   }
 

@@ -2,16 +2,16 @@
  * Leases kept in Redis: `_lock<key>` with a TTL, won and read in one step, renewed, released and waited for. Other programs' locks
  * under these names are respected and never touched. Committing is the store's.
  */
+
 import { randomBytes } from 'node:crypto';
 import type { AcquireOptions, BackendHost, CacheMutex, Lease, LockState, RecordsRequest } from '../../api.js';
 import { LockTimeoutError } from '../../errors.js';
 import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
 import { ForeignLocks } from '../foreign-locks.js';
+import { parseRecords, recordNames, regionRecordName } from '../records.js';
 import type { Commands } from './commands.js';
 import { gathered } from './gathered.js';
 import type { Layout } from './layout.js';
-import { regionRecordName } from './names.js';
-import { parseRecords, recordNames } from './records.js';
 import { ACQUIRE, RELEASE, RENEW } from './scripts.js';
 import type { WakeUps } from './wake-ups.js';
 

@@ -2,9 +2,11 @@
  * One memcached server: the connection there is, or the way to the next one. Decides when a server is down: from then on calls fail
  * at once, and it is tried again, ever more seldom and by chance, until it answers a command.
  */
+
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { BackendTimeoutError, BackendUnavailableError } from '../../../errors.js';
+import { errorOf } from '../../../shown.js';
 import { type MetaAddress, placeOf } from './address.js';
 import { MetaConnection } from './connection.js';
 
@@ -83,7 +85,7 @@ export class MetaServer {
       connection.whenClosed((why) => this.#lose(connection, why));
       return connection;
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(errorOf(error));
       throw this.#closedBy ?? this.#down();
     } finally {
       this.#attempt = undefined;
@@ -101,7 +103,7 @@ export class MetaServer {
     try {
       await connection.greet(this.#address);
     } catch (error) {
-      connection.close(error instanceof Error ? error : new Error(String(error)));
+      connection.close(errorOf(error));
       throw error;
     }
     return connection;

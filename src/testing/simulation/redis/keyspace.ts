@@ -1,7 +1,7 @@
 /** What a simulated Redis keeps: text under keys, each until its time. Decides nothing. */
 
 import type { RegionRecord, TagRecord } from '../../../api.js';
-import { parseRegion, parseTag } from '../../../backends/redis/records.js';
+import { parseRegion, parseTag } from '../../../backends/records.js';
 
 /** `dp1:<token>:<rid>:<seq>`, of ours. */
 export interface LockParts {

@@ -1,6 +1,7 @@
 /** Redis as a simulation has it: the real backend over a simulated server, and what each of its commands has meant. */
+
+import { regionRecordName, tagRecordName } from '../../../backends/records.js';
 import { RedisBackend } from '../../../backends/redis/backend.js';
-import { regionRecordName, tagRecordName } from '../../../backends/redis/names.js';
 import * as scripts from '../../../backends/redis/scripts.js';
 import type { Chance } from '../chance.js';
 import type { FencedBackendOptions } from '../fenced-backend.js';

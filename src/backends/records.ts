@@ -1,0 +1,78 @@
+/**
+ * Records of regions and tags (protocol, Records) as stores keep them: their text, the same in all of them, and their names where these
+ * are keys. What is not of that form counts as absent, there and here.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Records, RecordsRequest, RegionRecord, TagRecord } from '../api.js';
+
+/** Numbers of at most 15 digits: whoever adds one to a larger one may get the same. */
+const REGION = /^([0-9a-fA-F]+) (\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15}|-)$/;
+const TAG = /^([0-9a-fA-F]+) (\d{1,15}) (\d{1,15})$/;
+
+/** `rid seq hard soft tagged at`. */
+export function parseRegion(stored: unknown): RegionRecord | undefined {
+  const [, rid, seq, hard, soft, tagged, at] = REGION.exec(textOf(stored)) ?? [];
+  if (rid === undefined) return undefined;
+  return {
+    rid,
+    seq: Number(seq),
+    hard: Number(hard),
+    soft: Number(soft),
+    tagged: Number(tagged),
+    at: at === '-' ? undefined : Number(at),
+  };
+}
+
+/** `rid hard soft`. */
+export function parseTag(stored: unknown): TagRecord | undefined {
+  const [, rid, hard, soft] = TAG.exec(textOf(stored)) ?? [];
+  return rid === undefined ? undefined : { rid, hard: Number(hard), soft: Number(soft) };
+}
+
+export function textOfRegion({ rid, seq, hard, soft, tagged, at }: RegionRecord): string {
+  return `${rid} ${seq} ${hard} ${soft} ${tagged} ${at ?? '-'}`;
+}
+
+export function textOfTag({ rid, hard, soft }: TagRecord): string {
+  return `${rid} ${hard} ${soft}`;
+}
+
+/** Of another incarnation than all before: what was stamped under one that was lost never counts again. */
+export function newRegion(): RegionRecord {
+  return { rid: randomBytes(16).toString('hex'), seq: 0, hard: 0, soft: 0, tagged: 0, at: undefined };
+}
+
+/** Of every hit without tags. */
+export const NO_TAGS: Records['tags'] = new Map();
+
+/** A region's name in braces, so that its record and those of its tags are in one slot of a Redis cluster. */
+function braced(region: string): string {
+  const name = region.replace(/[%{}]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+  // A cluster takes empty braces for none.
+  return `{${name || '%'}}`;
+}
+
+export function regionRecordName(region: string): string {
+  return `_region${braced(region)}`;
+}
+
+export function tagRecordName(region: string, tag: string): string {
+  return `_tag${braced(region)}${tag}`;
+}
+
+/** The names of the records asked for: the region's, then its tags'. */
+export function recordNames({ region, tags }: RecordsRequest): string[] {
+  return [regionRecordName(region), ...tags.map((tag) => tagRecordName(region, tag))];
+}
+
+/** The same, as they were read. */
+export function parseRecords({ tags }: RecordsRequest, replies: readonly unknown[]): Records {
+  return {
+    region: parseRegion(replies[0]),
+    tags: tags.length === 0 ? NO_TAGS : new Map(tags.map((tag, at) => [tag, parseTag(replies[at + 1])])),
+  };
+}
+
+function textOf(stored: unknown): string {
+  return Buffer.isBuffer(stored) ? stored.toString('latin1') : '';
+}
