@@ -73,7 +73,8 @@ async function flush(): Promise<void> {
 
 describe.each(ways)('%s', (_, openBy) => {
   const open: Open = async (more) => {
-    const backend = await openBy(more);
+    // Six servers on a busy machine may take their time.
+    const backend = await openBy({ timeout: '10s', ...more });
     // The client is ended after the backend: what is handed in was pushed first.
     ends.push(() => backend.close?.());
     return backend;

@@ -72,9 +72,9 @@ const ways: readonly [string, (timeout?: string) => Promise<CacheBackend<Uint8Ar
 
 describe.each(ways)('%s', (_, open) => {
   it('serves, fails over to the new primary by itself, and wakes waiters there', async () => {
-    const backend = await open();
+    const backend = await open('10s');
     ends.push(() => backend.close?.());
-    const other = await open();
+    const other = await open('10s');
     ends.push(() => other.close?.());
     await backend.ready?.();
     await backend.set('k', bytes);
