@@ -7,8 +7,9 @@ import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
 import { checkBoolean, checkMembers, checkObject, checkString, refuseUnknown } from '../validation.js';
-import { type MemcachedServer, placeOf, serversFrom } from './memcached/address.js';
+import { type MemcachedServer, serversFrom } from './memcached/address.js';
 import type { MemcacheClientLike, MemjsLike, NodeMemcachedLike } from './memcached/clients.js';
+import { placeOf } from './memcached/meta/address.js';
 
 export type { MemcacheClientLike, MemcachedServer, MemjsLike, NodeMemcachedLike };
 

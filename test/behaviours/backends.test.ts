@@ -1,5 +1,5 @@
 /** Python's suite of every backend, serializer and mutex (7.16 to 7.18), and what it leaves unasserted (section 8), on every store. */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { AsyncCreationRunner, CacheBackend, Lease, Serializer, Storable } from '../../src/api.js';
 import { CachedValue } from '../../src/api.js';
 import { CantDeserializeError, ReentrantCreationError, ValidationError } from '../../src/errors.js';
@@ -9,6 +9,7 @@ import { jsonSerializer } from '../../src/serializers.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { Gate } from '../../src/testing/gate.js';
 import { backendSetUps, configureWith, type MadeBackend } from '../support/backends.js';
+import { serverSetUps, stopServers } from '../support/server-backends.js';
 import { stageOn } from './support/variants.js';
 
 /** A numbered creator that notes how many run at once. */
@@ -23,7 +24,10 @@ const watched = (turns = 3) => {
   return { watch, create };
 };
 
-for (const on of backendSetUps) {
+const setUps = [...backendSetUps, ...serverSetUps];
+afterAll(stopServers);
+
+for (const on of setUps) {
   const stage = stageOn({ name: on.name, on });
   const stored = (text: string): Storable =>
     on.stores === 'bytes' ? Buffer.from(`{"ct":1,"v":2}|"${text}"`) : new CachedValue(text, { ct: 1, v: 2 });
@@ -164,12 +168,12 @@ for (const on of backendSetUps) {
         {},
         { serializer: { name: 'mine', serialize: () => gave, deserialize } },
       );
-      await region.set('some key', 'some value');
-      const bytes = (await read('some key')) as Uint8Array;
+      await region.set('some_key', 'some value');
+      const bytes = (await read('some_key')) as Uint8Array;
       expect(bytes).toBeInstanceOf(Uint8Array);
       expect([...bytes.subarray(bytes.indexOf(0x7c) + 1)]).toEqual([...gave]);
       expect(JSON.parse(Buffer.from(bytes.subarray(0, bytes.indexOf(0x7c))).toString())).toMatchObject({ v: 2 });
-      expect(await region.get('some key')).toBe('what it was');
+      expect(await region.get('some_key')).toBe('what it was');
       expect(got).toEqual([[...gave]]);
     });
   });
@@ -184,7 +188,7 @@ for (const on of backendSetUps) {
       expect(bar).toHaveBeenCalledTimes(1);
     });
 
-    it('[py 74–77, E26] a runner: not for what is missing; for what is stale once, after which the old value is given', async () => {
+    it('[py 74–77, 244, 245, E26] a runner: not for what is missing; for what is stale once, after which the old value is given', async () => {
       const runner = vi.fn<AsyncCreationRunner>(async (_region, _key, create) => create());
       const { region, clock } = await stage(
         { expirationTime: '1s' },
@@ -192,20 +196,20 @@ for (const on of backendSetUps) {
       );
       let made = 0;
       const creator = () => ++made;
-      expect(await region.getOrCreate('some key', creator)).toBe(1);
+      expect(await region.getOrCreate('some_key', creator)).toBe(1);
       expect(runner).not.toHaveBeenCalled();
       await clock.advance('2s');
-      expect(await region.getOrCreate('some key', creator)).toBe(1);
+      expect(await region.getOrCreate('some_key', creator)).toBe(1);
       await region.idle();
-      expect(await region.getOrCreate('some key', creator)).toBe(2);
+      expect(await region.getOrCreate('some_key', creator)).toBe(2);
       expect(runner).toHaveBeenCalledTimes(1);
-      expect(runner.mock.calls[0]?.slice(0, 2)).toEqual([region, 'some key']);
+      expect(runner.mock.calls[0]?.slice(0, 2)).toEqual([region, 'some_key']);
       expect(runner.mock.calls[0]?.[3]).toMatchObject({ release: expect.any(Function) });
-      expect(await region.keyIsLocked('some key')).toBe(false);
+      expect(await region.keyIsLocked('some_key')).toBe(false);
       await region.invalidate({ hard: false });
-      expect(await region.getOrCreate('some key', creator)).toBe(2);
+      expect(await region.getOrCreate('some_key', creator)).toBe(2);
       await region.idle();
-      expect(await region.get('some key')).toBe(3);
+      expect(await region.get('some_key')).toBe(3);
       expect(runner).toHaveBeenCalledTimes(2);
     });
 
@@ -219,20 +223,22 @@ for (const on of backendSetUps) {
       expect(await region.keyIsLocked('some key')).toBe(false);
     });
 
-    it('[py E21] a runner that has lost its mutex without releasing it blocks a key for lockMaxHold, not for ever (differs)', async () => {
-      const runner = vi.fn<AsyncCreationRunner>(() => {});
-      const { region, clock } = await stage({ expirationTime: '1s' }, { asyncCreationRunner: runner });
-      await region.set('some key', 'old');
-      await clock.advance('2s');
-      for (let i = 0; i < 3; i++) expect(await region.getOrCreate('some key', () => 'new')).toBe('old');
-      expect(runner).toHaveBeenCalledTimes(1);
-      await clock.advance('6m');
-      await vi.waitFor(async () => expect(await region.keyIsLocked('some key')).toBe(false));
-      expect(await region.getOrCreate('some key', () => 'new')).toBe('old');
-      expect(runner).toHaveBeenCalledTimes(2);
-      const [, , , mutex] = runner.mock.calls[1] ?? [];
-      await mutex?.release();
-    });
+    // Where the clock leaps, what is under way to a server is late.
+    if (!serverSetUps.some((server) => server === on))
+      it('[py E21] a runner that has lost its mutex without releasing it blocks a key for lockMaxHold, not for ever (differs)', async () => {
+        const runner = vi.fn<AsyncCreationRunner>(() => {});
+        const { region, clock } = await stage({ expirationTime: '1s' }, { asyncCreationRunner: runner });
+        await region.set('some key', 'old');
+        await clock.advance('2s');
+        for (let i = 0; i < 3; i++) expect(await region.getOrCreate('some key', () => 'new')).toBe('old');
+        expect(runner).toHaveBeenCalledTimes(1);
+        await clock.advance('6m');
+        await vi.waitFor(async () => expect(await region.keyIsLocked('some key')).toBe(false));
+        expect(await region.getOrCreate('some key', () => 'new')).toBe('old');
+        expect(runner).toHaveBeenCalledTimes(2);
+        const [, , , mutex] = runner.mock.calls[1] ?? [];
+        await mutex?.release();
+      });
 
     it('[py E25] a runner is never used for many keys', async () => {
       const runner = vi.fn<AsyncCreationRunner>();
@@ -317,7 +323,7 @@ describe('mutexes of backends that have some', () => {
       await made.dispose();
     }
   });
-  for (const on of backendSetUps.filter(({ hasLocks }) => hasLocks)) {
+  for (const on of setUps.filter(({ hasLocks }) => hasLocks)) {
     const locks = async () => {
       const made = await on.make();
       const region = configureWith(makeRegion(), made);

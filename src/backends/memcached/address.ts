@@ -1,6 +1,7 @@
 /** Reads addresses of memcached servers: `host:port`, URLs, paths of unix sockets. Decides nothing about what is done there. */
 import { ValidationError } from '../../errors.js';
 import { shown } from '../../shown.js';
+import { placeOf } from './meta/address.js';
 
 /** A server, spelled out. Either `host` and `port` or `path` (a unix socket). */
 export interface MemcachedServer {
@@ -24,11 +25,6 @@ export function serversFrom(option: string, url: unknown): readonly MemcachedSer
   const twice = places.find((place, at) => places.indexOf(place) !== at);
   if (twice !== undefined) throw new ValidationError(`${option} names the server ${twice} twice.`);
   return servers;
-}
-
-/** For messages, and as the name of the server. */
-export function placeOf({ host, port, path }: MemcachedServer): string {
-  return path ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
 }
 
 function serverFrom(option: string, url: unknown): MemcachedServer {

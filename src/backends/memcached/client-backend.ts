@@ -17,6 +17,7 @@ import type { MemcachedSettings } from '../memcached-arguments.js';
 import type { Found, MemcachedClient } from './client.js';
 import { secondsOf } from './expiry.js';
 import { checkKey } from './keys.js';
+import { MemcachedServers } from './servers.js';
 import { TokenLocks } from './token-lock.js';
 
 /** In one request: packages go through all of it once for each key, and the server through all of its answer. */
@@ -52,8 +53,10 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
     this.#client = open(host);
     const { lockTimeout, lockMaxHold, lockSleep } = settings;
     const check = (key: string) => void this.#checked(key);
+    const client = this.#client;
+    const clientOf = (key: string) => (client instanceof MemcachedServers ? client.of(key) : client);
     if (settings.distributedLock)
-      this.#locks = new TokenLocks({ client: this.#client, host, check, lockTimeout, lockMaxHold, lockSleep });
+      this.#locks = new TokenLocks({ clientOf, host, check, lockTimeout, lockMaxHold, lockSleep });
   }
 
   attach(host: BackendHost): void {

@@ -32,8 +32,3 @@ export function checkKey(key: string, isFine: (key: string) => boolean = isCarri
 export function lockNameOf(key: string): string {
   return LOCK + key;
 }
-
-/** The key of a lock; of any other name, itself. */
-export function keyOfLock(name: string): string {
-  return name.startsWith(LOCK) ? name.slice(LOCK.length) : name;
-}

@@ -4,11 +4,12 @@
  */
 import type { Socket } from 'node:net';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
-import { type MemcachedServer, placeOf } from './address.js';
+import type { MemcachedServer } from './address.js';
 import { type Found, type MemcachedClient, removeByWrite } from './client.js';
 import type { MemcacheClientLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import type { Connection, Link } from './link.js';
+import { placeOf } from './meta/address.js';
 import { connectionOf, guardParser } from './own-socket.js';
 import { asBytes, asText } from './text-values.js';
 

@@ -8,13 +8,13 @@ import type {
   MemjsLike,
   NodeMemcachedLike,
 } from '../memcached-arguments.js';
-import { placeOf } from './address.js';
 import type { MemcachedClient } from './client.js';
 import { MemcachedClientBackend } from './client-backend.js';
 import { isCarried, memcachedKeyMangler } from './keys.js';
 import { type Connection, Link } from './link.js';
 import { MemcacheClientClient, type MemcacheClientModule, openMemcacheClient } from './memcache-client.js';
 import { MemjsClient, type MemjsModule, openMemjs } from './memjs.js';
+import { placeOf, ringNameOf } from './meta/address.js';
 import {
   isCarriedByNodeMemcached,
   NodeMemcachedClient,
@@ -22,7 +22,7 @@ import {
   nodeMemcachedKeyMangler,
   openNodeMemcached,
 } from './node-memcached.js';
-import { type Member, MemcachedServers } from './servers.js';
+import { MemcachedServers } from './servers.js';
 
 type Lost = (why: unknown) => void;
 
@@ -91,14 +91,15 @@ function clientsOf<Client>(
       const open = async () => ({ client: target.client, hold: () => {}, end: () => {} });
       return adapt(new Link({ place: 'the client handed in', open, isHandedIn: true, timeout, clock }));
     }
-    const members = target.servers.map((server): Member => {
-      const place = placeOf(server);
-      return { place, client: adapt(new Link({ place, open: (lost) => connect(server, lost), timeout, clock })) };
-    });
-    const [first, ...others] = members;
-    if (!first) throw new RangeError('There is at least one server.');
-    if (others.length === 0) return first.client;
-    return new MemcachedServers([first, ...others], (error) => host().report('getMulti', error));
+    const clients = new Map(
+      target.servers.map((server) => {
+        const link = new Link({ place: placeOf(server), open: (lost) => connect(server, lost), timeout, clock });
+        return [ringNameOf(server), adapt(link)];
+      }),
+    );
+    const [only] = clients.values();
+    if (only && clients.size === 1) return only;
+    return new MemcachedServers(clients, (error) => host().report('getMulti', error));
   };
 }
 

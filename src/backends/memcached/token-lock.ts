@@ -11,7 +11,8 @@ import { secondsOf } from './expiry.js';
 import { lockNameOf } from './keys.js';
 
 export interface TokenLocksOptions {
-  readonly client: Pick<MemcachedClient, 'add' | 'find' | 'extend' | 'remove'>;
+  /** Of the server that keeps the key: the lock is there, too. */
+  readonly clientOf: (key: string) => Pick<MemcachedClient, 'add' | 'find' | 'extend' | 'remove'>;
   readonly host: () => BackendHost;
   /** Throws for keys that can't be sent. */
   readonly check: (key: string) => void;
@@ -47,7 +48,7 @@ export class TokenLocks {
       acquire: (options) => this.#acquire(key, options),
       locked: async () => {
         this.#options.check(key);
-        return (await this.#options.client.find(lockNameOf(key))) !== undefined;
+        return (await this.#options.clientOf(key).find(lockNameOf(key))) !== undefined;
       },
     };
   }
@@ -64,7 +65,7 @@ export class TokenLocks {
 
   /** The lock, if it is still this token's. */
   async held(key: string, token: string): Promise<Found | undefined> {
-    const found = await this.#options.client.find(lockNameOf(key));
+    const found = await this.#options.clientOf(key).find(lockNameOf(key));
     return found && textOf(found) === OURS + token ? found : undefined;
   }
 
@@ -103,11 +104,12 @@ export class TokenLocks {
   }
 
   async #try(key: string, token: string, waits: boolean): Promise<KeptLease | undefined> {
-    const { client, lockTimeout } = this.#options;
+    const { clientOf, lockTimeout } = this.#options;
+    const client = clientOf(key);
     const name = lockNameOf(key);
     try {
       const isAdded = await client.add(name, Buffer.from(OURS + token), secondsOf(lockTimeout));
-      if (isAdded || (await this.#isMine(name, token, waits))) {
+      if (isAdded || (await this.#isMine(key, token, waits))) {
         this.#foreign.forget(name);
         return this.#lease(key, token, await client.find(key));
       }
@@ -119,8 +121,9 @@ export class TokenLocks {
   }
 
   /** A package may have sent the request twice, and tell of the second. Throws for a lock that nobody will release. */
-  async #isMine(name: string, token: string, waits: boolean): Promise<boolean> {
-    const found = await this.#options.client.find(name);
+  async #isMine(key: string, token: string, waits: boolean): Promise<boolean> {
+    const name = lockNameOf(key);
+    const found = await this.#options.clientOf(key).find(name);
     if (!found) return false;
     const text = textOf(found);
     if (text === OURS + token) return true;
@@ -149,11 +152,11 @@ export class TokenLocks {
   async #renew(key: string, token: string): Promise<boolean> {
     const held = await this.held(key, token);
     if (!held) return false;
-    return this.#options.client.extend(lockNameOf(key), secondsOf(this.#options.lockTimeout), held);
+    return this.#options.clientOf(key).extend(lockNameOf(key), secondsOf(this.#options.lockTimeout), held);
   }
 
   async #removeWhile(key: string, isMeant: (held: string) => boolean, seen?: Found): Promise<boolean> {
-    const { client } = this.#options;
+    const client = this.#options.clientOf(key);
     const name = lockNameOf(key);
     // By its CAS number it needs no second look.
     if (seen?.cas !== undefined && (await client.remove(name, seen))) return true;

@@ -126,7 +126,7 @@ describe('is taken', () => {
         { ...local, host: 'b', port: 5 },
       ],
     ],
-  ])('%j', (url, servers) => {
+  ])('[py 232, 233] %j', (url, servers) => {
     expect(serversOf('memcached', { url })).toEqual(servers);
   });
 

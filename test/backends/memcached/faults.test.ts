@@ -57,7 +57,7 @@ describe.each(PACKAGES)('$name', (by) => {
       });
   });
 
-  it('ends every verb at its deadline while the server is frozen, and works again once it is thawed', async () => {
+  it('[py 230] ends every verb at its deadline while the server is frozen, and works again once it is thawed', async () => {
     const server = await serve();
     const backend = opened(by, server.url, { timeout: '150ms' });
     await backend.set('k', bytes);

@@ -1,7 +1,6 @@
 /** Several servers as one: who keeps what, and what becomes of it when one of them dies or stands still. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { MemcachedClient } from '../../../src/backends/memcached/client.js';
-import { MemcachedServers } from '../../../src/backends/memcached/servers.js';
+import { memcachedBackend } from '../../../src/backends/memcached.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
 import { PACKAGES } from './support/packages.js';
@@ -10,29 +9,8 @@ import { stored } from './support/raw.js';
 const KEYS = Array.from({ length: 60 }, (_, at) => `k${at}`);
 const bytes = Buffer.from('value');
 
-it('spreads keys evenly, each key and its lock at one place, and moves few when there is a server more', async () => {
-  const placesOf = async (places: readonly string[]) => {
-    const [first, ...others] = places.map((place) => ({
-      place,
-      client: { get: async () => Buffer.from(place) } as unknown as MemcachedClient,
-    }));
-    if (!first) throw new Error('There is no server.');
-    const servers = new MemcachedServers([first, ...others], () => {});
-    const at = async (key: string) => String(await servers.get(key));
-    const keys = Array.from({ length: 3000 }, (_, index) => `mod:fn|${index}`);
-    for (const key of keys.slice(0, 100)) expect(await at(`_lock${key}`)).toBe(await at(key));
-    return Promise.all(keys.map(at));
-  };
-  const three = await placesOf(['a:1', 'b:1', 'c:1']);
-  for (const place of ['a:1', 'b:1', 'c:1']) {
-    const share = three.filter((one) => one === place).length;
-    expect(share).toBeGreaterThan(900);
-    expect(share).toBeLessThan(1100);
-  }
-  expect(await placesOf(['c:1', 'a:1', 'b:1'])).toEqual(three);
-  const four = await placesOf(['a:1', 'b:1', 'c:1', 'd:1']);
-  expect(four.every((place, at) => place === three[at] || place === 'd:1')).toBe(true);
-});
+/** What a program that knows nothing of the lock would take for one. */
+const LIKE_LOCKS = KEYS.slice(0, 20).map((key) => `_lock${key}`);
 
 describe.each(PACKAGES)('$name', ({ open }) => {
   let servers: RunningMemcached[];
@@ -68,6 +46,24 @@ describe.each(PACKAGES)('$name', ({ open }) => {
     expect(Math.min(...shares)).toBeGreaterThan(5);
     await other.deleteMulti(KEYS);
     expect((await one.getMulti(KEYS)).every((value) => value === undefined)).toBe(true);
+  });
+
+  it('each key is where our own client has it, its lock beside it', async () => {
+    const url = servers.map((server) => server.url);
+    const mine = memcachedBackend({ url });
+    ends.push(() => mine.close?.());
+    const backend = opened();
+    await mine.setMulti(new Map([...KEYS, ...LIKE_LOCKS].map((key) => [key, bytes])));
+    for (const key of [...KEYS, ...LIKE_LOCKS]) expect((await backend.get(key))?.length, key).toBe(bytes.length);
+    await mine.deleteMulti(LIKE_LOCKS);
+    for (const key of KEYS.slice(0, 10)) {
+      const lease = await backend.mutex?.(key)?.acquire({ wait: false });
+      for (const { port } of servers) {
+        const [value, lock] = await Promise.all([stored(port, key), stored(port, `_lock${key}`)]);
+        expect(lock !== undefined, key).toBe(value !== undefined);
+      }
+      await lease?.release();
+    }
   });
 
   it.each(['frozen', 'dead'])('one that is %s costs its own keys alone, until it is back', async (how) => {

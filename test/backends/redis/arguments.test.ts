@@ -83,7 +83,7 @@ describe('is refused, with what to do instead', () => {
   });
 });
 
-describe('a URL', () => {
+describe('[py 246–248, 254] a URL', () => {
   const server = (url: string) => {
     const { target } = checkRedisArguments('redis', { url });
     return target.at === 'server' ? target.server : undefined;

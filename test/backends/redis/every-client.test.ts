@@ -128,7 +128,7 @@ describe.each(ways)('by $way', ({ open }) => {
     expect(request.found?.tags.get('u')).toMatchObject({ hard: 0, soft: 4 });
   });
 
-  it('a server that is frozen ends each call at its deadline', async () => {
+  it('[py 249, 250] a server that is frozen ends each call at its deadline', async () => {
     const { backend, close } = await open(server.url, { timeout: 100 });
     try {
       await backend.get('k');

@@ -16,6 +16,7 @@ import {
   memorySerializedSetUp,
   memorySetUp,
 } from '../../support/backends.js';
+import { serverSetUps } from '../../support/server-backends.js';
 
 export class PassThrough extends ProxyBackend {}
 
@@ -42,7 +43,7 @@ export interface Variant {
 }
 
 export const variants: readonly Variant[] = [
-  ...backendSetUps.map((on) => ({ name: on.name, on })),
+  ...[...backendSetUps, ...serverSetUps].map((on) => ({ name: on.name, on })),
   { name: '[py 72] memory behind a proxy', on: memorySetUp, options: () => ({ wrap: [PassThrough] }) },
   {
     name: '[py 72] memory_serialized behind two proxies',

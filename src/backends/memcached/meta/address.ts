@@ -15,7 +15,8 @@ export function placeOf({ host, port, path }: MetaAddress): string {
   return path ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
 }
 
-/** libmemcached leaves the default port out. */
+/** As libmemcached names servers on its ring: the default port is left out, that of a socket is 0. */
 export function ringNameOf({ host, port, path }: MetaAddress): string {
-  return path ?? (port === 11211 ? host : `${host}:${port}`);
+  if (path !== undefined) return `${path}:0`;
+  return port === 11211 ? host : `${host}:${port}`;
 }

@@ -31,4 +31,16 @@ describe('the ring', () => {
   it('one server has all keys', () => {
     expect(ringOf('a').serverOf('k')).toBe('a');
   });
+
+  // Those that a ring with a digest more or less would have elsewhere.
+  it('has keys where pylibmc was seen to store them with ketama_weighted', () => {
+    const [one, other, standard] = ['127.0.0.1:23411', '127.0.0.1:23412', '127.0.0.1'];
+    const ring = ringOf(one, other, standard);
+    const seen: [number, string][] = [
+      ...[36, 97, 98].map((at): [number, string] => [at, standard]),
+      ...[49, 69, 83, 120, 163].map((at): [number, string] => [at, other]),
+      ...[1, 4, 5].map((at): [number, string] => [at, one]),
+    ];
+    for (const [at, server] of seen) expect(ring.serverOf(`key:${at}`), `key:${at}`).toBe(server);
+  });
 });
