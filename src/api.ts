@@ -338,6 +338,11 @@ export interface CacheBackend<Stored extends Storable = Storable> {
   readonly serializer?: Serializer | undefined;
   /** Behind a network. */
   readonly remote?: boolean | undefined;
+  /**
+   * The keys of one `getMulti` are on one server: reads of different keys that are asked for in one tick go out as one. Absent or
+   * `false`: each is a `get`, and fails or takes its time alone.
+   */
+  readonly gathersReads?: boolean | undefined;
   /** Keeps nothing and elects nobody (the null backend): every call runs its creator. */
   readonly storesNothing?: boolean | undefined;
   get(key: string, options?: ReadOptions): Awaitable<Stored | undefined>;

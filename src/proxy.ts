@@ -86,6 +86,12 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
     return proxy;
   }
 
+  /** Not where an overridden `get` sees each read by itself. */
+  get gathersReads(): boolean | undefined {
+    if (this.#overrides('get') && this.getMulti === ProxyBackend.prototype.getMulti) return false;
+    return this.proxied.gathersReads;
+  }
+
   /** What keeps the region's invalidations for all processes, if the store does. */
   get generations(): GenerationStore | undefined {
     return this.proxied.generations;

@@ -63,6 +63,9 @@ export class LazyBackend implements CacheBackend {
   get remote(): boolean | undefined {
     return this.#engine?.remote;
   }
+  get gathersReads(): boolean | undefined {
+    return this.#engine?.gathersReads;
+  }
   get storesNothing(): boolean | undefined {
     return this.#engine?.storesNothing;
   }

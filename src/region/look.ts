@@ -53,7 +53,8 @@ export class Looks {
     this.#core = core;
     this.#answersLater = core.store.answersLater;
     this.#reads = new SharedReads({
-      get: (name, _, records) => core.store.get(name, records),
+      get: (name, records) => core.store.get(name, records),
+      getMulti: core.store.gathersReads ? (names, records) => core.store.getMulti(names, records) : undefined,
       request: (tags) => core.shared?.request(tags),
       tick: () => core.flights.tick(),
       failed: (key, error) => core.report('get', error, key),

@@ -119,6 +119,11 @@ export class Store {
     return this.#guard !== undefined || this.backend.remote === true;
   }
 
+  /** Reads that are asked for in one tick go out as one. */
+  get gathersReads(): boolean {
+    return this.backend.gathersReads === true;
+  }
+
   /** Names in use in the process's own locks. */
   get localLocks(): number {
     return this.#locks.size;

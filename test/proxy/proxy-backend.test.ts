@@ -70,6 +70,7 @@ describe('a proxy that changes nothing', () => {
       keyMangler: (key: string) => key,
       serializer: jsonSerializer,
       remote: true,
+      gathersReads: true,
       storesNothing: true,
       evictions: 3,
       get: () => undefined,
@@ -80,7 +81,16 @@ describe('a proxy that changes nothing', () => {
       deleteMulti: () => {},
     };
     const proxy = wrapBackend(ProxyBackend, wrapBackend(ProxyBackend, backend));
-    for (const name of ['stores', 'keyMangler', 'serializer', 'remote', 'storesNothing', 'evictions'] as const) {
+    const said = [
+      'stores',
+      'keyMangler',
+      'serializer',
+      'remote',
+      'gathersReads',
+      'storesNothing',
+      'evictions',
+    ] as const;
+    for (const name of said) {
       expect(proxy[name]).toBe(backend[name]);
     }
     expect(proxy.mutex('k')).toBeUndefined();
@@ -359,6 +369,28 @@ describe('a proxy that overrides verbs', () => {
       await region.getOrCreateMulti(['e', 'f'], () => [5, 6]);
       expect(proxy.sets).toBe(5);
     }
+  });
+
+  it('sees each read of many callers: they are gathered only where it sees the gathered ones', async () => {
+    class CountingMany extends Counting {
+      many = 0;
+      override getMulti(keys: readonly string[]) {
+        this.many++;
+        return super.getMulti(keys);
+      }
+    }
+    const seenBy = async <Proxy extends ProxyBackend>(proxy: Proxy) => {
+      const backend = Object.assign(new LaterBackend(), { remote: true, gathersReads: true });
+      const region = makeRegion().configure(backend, { wrap: [proxy] });
+      await region.setMulti({ a: 1, b: 2, c: 3 });
+      expect(await Promise.all(['a', 'b', 'c'].map((key) => region.get(key)))).toEqual([1, 2, 3]);
+      return [backend.calls.filter((call) => call.startsWith('get')), proxy] as const;
+    };
+    expect((await seenBy(new ProxyBackend()))[0]).toEqual(['getMulti a b c']);
+    const [alone, counting] = await seenBy(new Counting());
+    expect([alone, counting.gets]).toEqual([['get a', 'get b', 'get c'], 3]);
+    const [, both] = await seenBy(new CountingMany());
+    expect(both.many).toBe(1);
   });
 
   it('sees delete and deleteMulti', async () => {

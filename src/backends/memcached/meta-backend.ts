@@ -75,6 +75,11 @@ class MetaBackend implements CacheBackend<Uint8Array> {
     };
   }
 
+  /** One that is out of reach is no trouble of the others' keys. */
+  get gathersReads(): boolean {
+    return this.#client.servers.length === 1;
+  }
+
   attach(host: BackendHost): void {
     this.#host = host;
   }

@@ -45,6 +45,7 @@ interface Write {
 export class RedisBackend implements CacheBackend<Uint8Array> {
   readonly stores = 'bytes';
   readonly remote = true;
+  readonly gathersReads = true;
   readonly generations: GenerationStore;
   readonly #settings: RedisSettings;
   readonly #layout: Layout;

@@ -31,6 +31,7 @@ export interface FencedBackendOptions {
 
 export class FencedBackend implements CacheBackend<Uint8Array> {
   readonly stores = 'bytes';
+  readonly gathersReads = true;
   readonly #link: Link<StoreRequest, StoreReply>;
   readonly #options: FencedBackendOptions;
   #host: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };

@@ -16,14 +16,14 @@ describe('a backend that is loaded on first use', () => {
     const load = vi.fn(async () => memoryBackend());
     const lazy = new LazyBackend(load);
     lazy.attach(host);
-    expect([lazy.stores, lazy.keyMangler, lazy.serializer, lazy.remote, lazy.storesNothing, lazy.generations]).toEqual([
+    expect([lazy.stores, lazy.keyMangler, lazy.serializer, lazy.storesNothing, lazy.generations]).toEqual([
       'bytes',
       undefined,
       undefined,
       undefined,
       undefined,
-      undefined,
     ]);
+    expect([lazy.remote, lazy.gathersReads]).toEqual([undefined, undefined]);
     expect([lazy.evictions, lazy.mutex('k'), lazy.acquireMulti(['k']), lazy.loaded]).toEqual([
       0,
       undefined,

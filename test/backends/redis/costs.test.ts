@@ -40,6 +40,15 @@ describe.each([nodeRedisByUrl, ioredisByUrl])('by $way', ({ open }) => {
     expect(await costOf(() => region.get('k'))).toEqual(['mget']);
   });
 
+  it('hits of different keys that are asked for in one tick are one command, of which a hundred keys at most', async () => {
+    const keys = Array.from({ length: 150 }, (_, at) => `k${at}`);
+    await region.getOrCreateMulti(keys, (missing) => missing);
+    const calls = () => Promise.all(keys.map((key) => region.getOrCreate(key, () => 'not found')));
+    expect(await costOf(calls)).toEqual(['mget', 'mget']);
+    expect(await calls()).toEqual(keys);
+    expect(await costOf(() => Promise.all([region.get('k1'), region.get('k2')]))).toEqual(['mget']);
+  });
+
   it('a miss is three', async () => {
     expect(await costOf(() => region.getOrCreate('k', () => 1))).toEqual(['mget', 'eval', 'eval']);
   });
