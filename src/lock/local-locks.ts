@@ -31,6 +31,11 @@ export class LocalLocks {
     return this.#mutexes.get(name)?.locked() ?? false;
   }
 
+  /** Who holds it now. */
+  holder(name: string): LocalLease | undefined {
+    return this.#mutexes.get(name)?.holder;
+  }
+
   /** The lock of a name as a `CacheMutex`. */
   mutex(name: string): CacheMutex {
     return { acquire: (options) => this.acquire(name, options), locked: () => this.locked(name) };

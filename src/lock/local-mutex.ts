@@ -60,6 +60,10 @@ export class LocalMutex implements CacheMutex {
     return this.#grant();
   }
 
+  get holder(): LocalLease | undefined {
+    return this.#holder;
+  }
+
   locked(): boolean {
     return this.#holder !== undefined;
   }

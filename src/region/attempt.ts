@@ -12,9 +12,9 @@ import type { Core } from './core.js';
 import { entryOf, type Failed, fenceOf, generationUnder, runCreator, ttlOf } from './creating.js';
 import type { Flight } from './flights.js';
 import type { Generation } from './generations.js';
+import { acquireAlone, LoneLease } from './lone-lease.js';
 import { type Look, withoutFresh } from './look.js';
 import type { Read } from './reads.js';
-import { NO_LEASE } from './store.js';
 
 export interface Manner {
   /** Wait for a new value although there may be a stale one. */
@@ -68,15 +68,15 @@ async function fly(attempt: Attempt, seen: Look): Promise<void> {
     acquire: (wait) => {
       readAt = core.flights.tick();
       // Once a call has run into its deadline, the rest of the flight goes on without the store.
-      if (seen.state === 'missing' && seen.isDown) return NO_LEASE;
+      if (seen.state === 'missing' && seen.isDown) return acquireAlone(core, { call, flight, wait });
       return acquire(attempt, wait, () => {
         isSure = false;
       });
     },
     lookAgain: async (lease) => {
-      if (lease === NO_LEASE || flight.isDeserted) return seen;
+      if (flight.isDeserted || (lease instanceof LoneLease && !lease.hasWaited)) return seen;
       // What came with a lease of the store's is newer than the look: another process may have committed in between.
-      if (isSure && !('stored' in lease)) return seen;
+      if (isSure && !(lease instanceof LoneLease || 'stored' in lease)) return seen;
       const again = await lookUnder(core, lease, call, { records, sentAt: readAt });
       readAt = again.readAt;
       return isWanted(again, manner) ? withoutFresh(again) : again;
@@ -111,7 +111,7 @@ async function acquire(
   } catch (error) {
     if (flight.abandoned.aborted) throw error;
     core.unreadable('acquire', error, call.key);
-    return NO_LEASE;
+    return acquireAlone(core, { call, flight, wait });
   }
 }
 
@@ -132,7 +132,7 @@ interface Ready {
 async function create(attempt: Attempt, lease: Lease, seen: Sighting<CachedValue>): Promise<void> {
   const { core, flight, call, manner, records } = attempt;
   // Without a lease nothing is written, nor stamped.
-  const generation = records && lease !== NO_LEASE ? await generationUnder(core, records) : undefined;
+  const generation = records && !(lease instanceof LoneLease) ? await generationUnder(core, records) : undefined;
   if (flight.isDeserted) return;
   const { key, settings } = call;
   const name = core.store.lockName(call.name);
@@ -183,7 +183,11 @@ async function make(
   const isStored =
     entry !== undefined && (await commit(core, key, () => core.store.commit(name, entry, lease, options)));
   if (isStored) core.backoff.forget(name);
-  flight.end({ kind: 'created', value: made.value, shared: isStored || (lease === NO_LEASE && !flight.isVoid) });
+  flight.end({
+    kind: 'created',
+    value: made.value,
+    shared: isStored || (lease instanceof LoneLease && !flight.isVoid),
+  });
   return undefined;
 }
 

@@ -10,8 +10,8 @@ import type { Core } from './core.js';
 import type { Flight } from './flights.js';
 import type { Freshness } from './freshness.js';
 import type { Generation } from './generations.js';
+import { LoneLease } from './lone-lease.js';
 import type { Settings } from './settings.js';
-import { NO_LEASE } from './store.js';
 
 export interface Made<T> {
   readonly value: T;
@@ -83,7 +83,7 @@ export function entryOf(core: Core, candidate: Candidate): Storable | undefined 
   // The type of the value is the caller's, who gave both the creator and shouldCache.
   const isWanted = settings.shouldCache as ((value: unknown) => boolean) | undefined;
   if (!plan.cached || (!anew && isWanted?.(value) === false)) return undefined;
-  if (lease === NO_LEASE) {
+  if (lease instanceof LoneLease) {
     core.statistics.droppedWrites++;
     return undefined;
   }

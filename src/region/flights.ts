@@ -5,6 +5,7 @@
 import type { CachedValue, Clock, Lease, LossReason } from '../api.js';
 import { onAbort } from '../lock/aborts.js';
 import type { Awaited, Creation } from './context.js';
+import { LoneLease } from './lone-lease.js';
 import type { Statistics } from './statistics.js';
 
 /** How a flight ended, as one who waited on it is told. */
@@ -67,6 +68,10 @@ export class Flight implements Awaited {
   #void = false;
   #isOutdated = false;
   #waiting: AbortController | undefined;
+  /** Another process or region creates. */
+  #waitsElsewhere = false;
+  /** Who does, where that is known. */
+  #holder: Awaited | undefined;
 
   constructor(flights: Flights, name: string, unattended: boolean) {
     this.#flights = flights;
@@ -74,8 +79,9 @@ export class Flight implements Awaited {
     this.#unattended = unattended;
   }
 
+  /** Its own; until that begins, the one of this process that it waits for. */
   get creation(): Creation | undefined {
-    return this.#creation;
+    return this.#creation ?? this.#holder?.creation;
   }
 
   /** Its result must not be stored: its key was deleted, set or invalidated, or its lease is lost. */
@@ -144,13 +150,15 @@ export class Flight implements Awaited {
       });
       const soft = joining.soft === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(takeStale, joining.soft);
       // The first waits for another's creation only once the flight says so (`waitsElsewhere`).
-      if (!joining.first) this.#startLimit(waiter);
+      if (!joining.first || this.#waitsElsewhere) this.#startLimit(waiter);
       this.#waiters.add(waiter);
     });
   }
 
-  /** Another process or region creates: the first caller's limit starts too. */
-  waitsElsewhere(): void {
+  /** Another process or region creates: the first caller's limit starts too. `holder`: who does, in this process. */
+  waitsElsewhere(holder?: Awaited): void {
+    this.#waitsElsewhere = true;
+    this.#holder = holder;
     for (const waiter of this.#waiters) if (waiter.first) this.#startLimit(waiter);
   }
 
@@ -159,6 +167,8 @@ export class Flight implements Awaited {
     this.#creation = creation;
     this.#calledAt = this.#flights.tick();
     this.#lease = lease;
+    this.#waitsElsewhere = false;
+    if (lease instanceof LoneLease) lease.begin(creation);
     for (const waiter of this.#waiters) if (waiter.first) this.#stopLimit(waiter);
   }
 
@@ -307,7 +317,7 @@ export class Flights {
   describe(name: string): { creating: boolean; isMine: boolean; waiting: number } {
     const flights = this.#all().filter((flight) => flight.name === name);
     return {
-      creating: flights.some(({ creation }) => creation?.active),
+      creating: flights.some(({ creation, hasBegun }) => hasBegun && creation?.active),
       isMine: flights.some(({ holdsLease }) => holdsLease),
       waiting: flights.reduce((sum, { waiting }) => sum + waiting, 0),
     };

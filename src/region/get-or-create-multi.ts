@@ -22,10 +22,10 @@ import {
   standIn,
   waitFor,
 } from './get-or-create.js';
+import { acquireAlone, LoneLease } from './lone-lease.js';
 import { type Look, withoutFresh } from './look.js';
 import type { Read } from './reads.js';
 import type { Settings } from './settings.js';
-import { NO_LEASE } from './store.js';
 
 export type AnyMultiCreator = (keys: string[], context: MultiCreationContext<unknown>) => Awaitable<Results>;
 type Results = readonly unknown[] | ReadonlyMap<string, unknown>;
@@ -227,7 +227,11 @@ async function giveAllBack(
   contenders: readonly Contender[],
   leases: ReadonlyMap<string, Lease>,
 ): Promise<void> {
-  await Promise.all(contenders.map(({ call }) => core.giveBack(leases.get(call.name) ?? NO_LEASE, call.key)));
+  const given = contenders.map(({ call }) => {
+    const lease = leases.get(call.name);
+    return lease && core.giveBack(lease, call.key);
+  });
+  await Promise.all(given);
 }
 
 function tagsSeen(contenders: readonly Contender[]): string[] {
@@ -236,7 +240,7 @@ function tagsSeen(contenders: readonly Contender[]): string[] {
   ];
 }
 
-/** By name, those that were won; all of them, unfenced, while the lock can't be reached. */
+/** By name, those that were won: of the process's own locks, while the store's can't be reached. */
 async function acquireAll(
   core: Core,
   contenders: readonly Contender[],
@@ -245,9 +249,9 @@ async function acquireAll(
 ): Promise<ReadonlyMap<string, Lease>> {
   const [first] = contenders;
   const isAwaited = wait && first !== undefined;
-  const unfenced = () => new Map(contenders.map(({ call }) => [call.name, NO_LEASE]));
   // Once a call has run into its deadline, the rest of the flight goes on without the store.
-  if (contenders.every(({ look }) => look.state === 'missing' && look.isDown)) return unfenced();
+  if (contenders.every(({ look }) => look.state === 'missing' && look.isDown))
+    return acquireAllAlone(core, contenders, wait);
   const names = contenders.map(({ call }) => call.name);
   const troubles: unknown[] = [];
   let leases: ReadonlyMap<string, Lease>;
@@ -257,11 +261,25 @@ async function acquireAll(
   } catch (error) {
     if (isAwaited && first.flight.abandoned.aborted) throw error;
     core.unreadable('acquire', error);
-    return unfenced();
+    return acquireAllAlone(core, contenders, wait);
   }
   if (troubles.length === 0) return leases;
   if (core.throwsOnError) await Promise.all([...leases].map(([name, lease]) => core.giveBack(lease, name)));
   for (const error of troubles) core.unreadable('acquire', error);
+  return leases;
+}
+
+async function acquireAllAlone(
+  core: Core,
+  contenders: readonly Contender[],
+  wait: boolean,
+): Promise<ReadonlyMap<string, LoneLease>> {
+  const leases = new Map<string, LoneLease>();
+  for (const contender of contenders) {
+    // Who waits contends for one key alone: nothing is held meanwhile.
+    const lease = await acquireAlone(core, { ...contender, wait });
+    if (lease) leases.set(contender.call.name, lease);
+  }
   return leases;
 }
 
@@ -285,7 +303,8 @@ async function lookUnder(
 ): Promise<Look[]> {
   const isSilent = ({ call }: Contender) => {
     const lease = leases.get(call.name);
-    return lease !== NO_LEASE && lease !== undefined && !('stored' in lease);
+    if (lease instanceof LoneLease) return lease.hasWaited;
+    return lease !== undefined && !('stored' in lease);
   };
   const silent = won.filter(isSilent);
   const read =
@@ -316,7 +335,7 @@ async function create(
   batch: Batch,
   records: RecordsRequest | undefined,
 ): Promise<void> {
-  const isFenced = contenders.some(({ call }) => leases.get(call.name) !== NO_LEASE);
+  const isFenced = contenders.some(({ call }) => !(leases.get(call.name) instanceof LoneLease));
   const generation = isFenced && records ? await generationUnder(core, records) : undefined;
   const keys = contenders.map(({ call }) => call.key);
   const stale = new Map(
@@ -334,7 +353,7 @@ async function create(
   });
   const isBackground = contenders.every(({ flight }) => flight.waiting === 0);
   for (const { call, flight } of contenders) {
-    const lease = leases.get(call.name) ?? NO_LEASE;
+    const lease = leases.get(call.name) ?? never();
     flight.begin(creation, lease);
     lease.whenLost?.((why) => flight.lose(why, core.statistics));
   }
@@ -365,7 +384,7 @@ async function create(
     const found = made.value.get(call.key);
     const isStored = stored.has(call.name);
     if (isStored) core.backoff.forget(call.name);
-    const shared = isStored || (leases.get(call.name) === NO_LEASE && !flight.isVoid);
+    const shared = isStored || (leases.get(call.name) instanceof LoneLease && !flight.isVoid);
     flight.end(found ? { kind: 'created', value: found.value, shared } : { kind: 'nothing' });
   }
 }
@@ -395,7 +414,7 @@ async function commit(
       const found = made.value.get(key);
       if (!found) continue;
       const plan = creation.entry(key);
-      const lease = leases.get(name) ?? NO_LEASE;
+      const lease = leases.get(name) ?? never();
       const candidate = {
         key,
         value: found.value,

@@ -26,18 +26,17 @@ import { lockState } from '../lock/lock-state.js';
 import { andThen, isPromiseLike } from '../promises.js';
 import { jsonSerializer } from '../serializers.js';
 import { shown } from '../shown.js';
+import type { Awaited } from './context.js';
 import { VALUE_VERSION } from './freshness.js';
 import { type Generation, stampedWith } from './generations.js';
 import type { Guard } from './guard.js';
+import { creationUnder, LoneLease } from './lone-lease.js';
 
 /** How long the process's own lock may be held before another may create (the backends' locks have `lockMaxHold`). */
 const LOCAL_MAX_HOLD = 300_000;
 
 /** Regions over one backend object share its locks: one creation. */
 const localLocks = new WeakMap<CacheBackend, LocalLocks>();
-
-/** What stands in for a lease while the lock can't be reached: the flight still elects one per process, and nothing is written. */
-export const NO_LEASE: Lease = { token: '', release: () => {}, [Symbol.asyncDispose]: async () => {} };
 
 /** How long one attempt waits for a lock of a guarded store, in milliseconds, before the next one. */
 const SLICE = 5000;
@@ -210,7 +209,27 @@ export class Store {
     }
   }
 
-  /** Those that are won at once. One by one where the backend has no way for many: why a lock fails is told to `failed`. */
+  /** The process's own lock, one try: for when the store's is out of reach. */
+  tryAcquireAlone(name: string): LoneLease | undefined {
+    const local = this.#locks.tryAcquire(this.lockName(name));
+    return local && new LoneLease(local);
+  }
+
+  /** The same, until it is won; rejects with `signal.reason`. */
+  async acquireAlone(name: string, signal: AbortSignal): Promise<LoneLease | undefined> {
+    const local = await this.#locks.acquire(this.lockName(name), { signal });
+    return local && new LoneLease(local, { hasWaited: true });
+  }
+
+  /** Who holds it. */
+  holderAlone(name: string): Awaited {
+    return creationUnder(() => this.#locks.holder(this.lockName(name)));
+  }
+
+  /**
+   * Those that are won at once. One by one where the backend has no way for many: a lock that fails is the process's own, and why is
+   * told to `failed`.
+   */
   async tryAcquireMulti(
     names: readonly string[],
     failed: (error: unknown) => void,
@@ -226,7 +245,8 @@ export class Store {
         if (lease) won.set(name, lease);
       } catch (error) {
         failed(error);
-        won.set(name, NO_LEASE);
+        const lease = this.tryAcquireAlone(name);
+        if (lease) won.set(name, lease);
       }
     };
     await Promise.all(names.map(tryOne));
@@ -246,7 +266,7 @@ export class Store {
 
   /** Gives a lease back, also while the breaker is open. */
   release(lease: Lease): Awaitable<void> {
-    if (lease === NO_LEASE || lease instanceof LocalLease || !this.#guard) return lease.release();
+    if (lease instanceof LoneLease || lease instanceof LocalLease || !this.#guard) return lease.release();
     return this.#guard.call({ verb: 'release', run: () => lease.release(), always: true });
   }
 
@@ -331,7 +351,8 @@ export class Store {
   }
 
   #overrule<T>(names: readonly string[], operation: () => Awaitable<T>): Awaitable<T> {
-    if (this.#fenced) return operation();
+    // The store voids its own leases; those of the process are held only while it is out of reach.
+    if (this.#fenced && this.#locks.size === 0) return operation();
     return this.#locks.overrule(
       names.map((name) => this.lockName(name)),
       operation,

@@ -36,8 +36,6 @@ export interface Creation extends Origin {
   readonly token: string | undefined;
   /** The step of the simulation in which its creator settled. */
   endedIn: number | undefined;
-  /** Nobody waits for it any more. */
-  isAbandoned(): boolean;
 }
 
 /** Thrown by creators. */
@@ -72,6 +70,10 @@ export interface WatchedRegion {
   readonly saidAt: Map<Scope, number>;
   /** When it last called for a hard invalidation. */
   cutCalledAt: number;
+  /** When it last called for one of itself, or learnt what came of it. */
+  revokedAt: number;
+  /** All of its process over one backend: itself, too. */
+  readonly siblings: readonly WatchedRegion[];
 }
 
 export type Verb =

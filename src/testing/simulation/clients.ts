@@ -158,7 +158,7 @@ export class Client {
   #getOrCreateMulti(keys: readonly string[]): Promise<void> {
     const tags = this.#someTags();
     const creator = async (asked: string[], context: MultiCreationContext<SimulatedValue>) => {
-      const creations = asked.map((key) => this.#begin(key, context, tags));
+      const creations = asked.map((key) => this.#begin(key, tags));
       const made = await this.#made(creations);
       for (const creation of creations) context.tag(creation.key, ...this.#named(creation));
       return made;
@@ -178,7 +178,7 @@ export class Client {
     tags: readonly string[] = [],
   ): Promise<SimulatedValue> {
     const { chance, keys } = this.#setting;
-    const creation = this.#begin(key, context, tags);
+    const creation = this.#begin(key, tags);
     const [value] = await this.#made([creation], async () => {
       // Always on to later keys, so that no two processes wait for each other.
       const later = keys.slice(keys.indexOf(key) + 1);
@@ -196,10 +196,8 @@ export class Client {
     return value;
   }
 
-  #begin(key: string, context: { readonly signal: AbortSignal }, tags: readonly string[]): Creation {
-    const creation = this.#setting.watch.beginCreation(this.#watched, key, {
-      isAbandoned: () => context.signal.aborted,
-    });
+  #begin(key: string, tags: readonly string[]): Creation {
+    const creation = this.#setting.watch.beginCreation(this.#watched, key);
     for (const tag of tags) creation.tags.add(tag);
     return creation;
   }

@@ -1,6 +1,6 @@
 /**
  * Promise 1: one creation at a time for a key, and one for each expiry. Decides which creations may begin: under a lease that is not
- * another's, while nothing fresh is there; or without one, where the store can't be asked, once per region and key.
+ * another's, while nothing fresh is there; or without one, where the store can't be asked, once per process and key.
  */
 import type { Creation, Operation, WatchedRegion } from './calls.js';
 import { cutOf, isFreshByRecords } from './entries.js';
@@ -95,16 +95,15 @@ export class Elections {
     });
   }
 
-  /** Promise 5: behind a store that is out of reach, one per region and key. */
-  #checkAlone(creation: Creation): void {
-    const { key, region, process, askedAt } = creation;
+  /** Promise 5: behind a store that is out of reach, one per process and key. */
+  #checkAlone({ key, process }: Creation): void {
     for (const other of this.#running) {
-      if (other.region !== region || other.key !== key || other.token !== undefined || other.isAbandoned()) continue;
-      // Who calls after an invalidation joins nobody who called before it.
-      const isVoided = [...region.saidAt].some(
-        ([scope, at]) =>
-          at >= Math.min(askedAt, other.askedAt) && (!scope.startsWith('key ') || scope === `key ${key}`),
-      );
+      if (other.process !== process || other.key !== key || other.token !== undefined) continue;
+      // A deletion, a `set` or a hard invalidation of its region ends what is being created: nobody waits for that.
+      const { siblings, revokedAt } = other.region;
+      const isVoided =
+        revokedAt >= other.askedAt ||
+        siblings.some(({ saidAt }) => (saidAt.get(`key ${key}`) ?? Number.NEGATIVE_INFINITY) >= other.askedAt);
       if (!isVoided) this.#options.violated(`${process.name} creates ${key} without a lease while it does so already`);
     }
   }

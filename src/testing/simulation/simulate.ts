@@ -190,6 +190,7 @@ class Simulation<Request, Reply> {
     const backend = this.#model.connect(this.#network.link(process));
     const servesStale = chance.hits(0.8);
     const expirationTime = chance.between(200, 2000);
+    const siblings: WatchedRegion[] = [];
     for (let at = 0; at < (chance.hits(0.25) ? 2 : 1); at++) {
       const region = makeRegion<SimulatedValue>({ name: 'simulated', clock: process.clock, random: chance.next });
       region.configure(backend, {
@@ -200,7 +201,8 @@ class Simulation<Request, Reply> {
         ...(this.#keepsGenerations ? {} : { regionInvalidator: 'local' as const }),
       });
       const label = at === 0 ? name : `${name}'`;
-      const watched = this.#watchedRegion({ label, process, expirationTime, servesStale });
+      const watched = this.#watchedRegion({ label, process, expirationTime, servesStale, siblings });
+      siblings.push(watched);
       this.#regions.set(region, watched);
       const setting = { watch: this.#watch, chance, database: this.#database, keys: this.#keys, tags: this.#tags };
       const clients = Array.from({ length: chance.between(1, 3) }, () =>
@@ -220,7 +222,7 @@ class Simulation<Request, Reply> {
     const process = new SimulatedProcess(name, this.#scheduler, 0);
     this.#processes.push(process);
     const expirationTime = this.#chance.between(200, 2000);
-    const region = this.#watchedRegion({ label: name, process, expirationTime, servesStale: true });
+    const region = this.#watchedRegion({ label: name, process, expirationTime, servesStale: true, siblings: [] });
     const written = (key: string, write: (value: SimulatedValue) => Promise<void>) => {
       const { value, origin } = this.#watch.newValue(key, this.#database.read(key), { isForeign: true });
       const about = { verb: 'elsewhere', region, keys: [key], written: [origin] } as const;
@@ -241,7 +243,9 @@ class Simulation<Request, Reply> {
     for (const client of clients) void client.then(() => this.#busy.set(process, left() - 1));
   }
 
-  #watchedRegion(of: Pick<WatchedRegion, 'label' | 'process' | 'expirationTime' | 'servesStale'>): WatchedRegion {
+  #watchedRegion(
+    of: Pick<WatchedRegion, 'label' | 'process' | 'expirationTime' | 'servesStale' | 'siblings'>,
+  ): WatchedRegion {
     const never = Number.NEGATIVE_INFINITY;
     return {
       ...of,
@@ -251,6 +255,7 @@ class Simulation<Request, Reply> {
       localBarriers: new Map(),
       saidAt: new Map(),
       cutCalledAt: never,
+      revokedAt: never,
     };
   }
 }

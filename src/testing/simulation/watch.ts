@@ -212,7 +212,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       this.log(`${name} → ${String(error)}`);
       this.troubles.checkFailure(operation, error);
     } finally {
-      for (const scope of scopesOf(operation)) region.saidAt.set(scope, this.#scheduler.now);
+      this.#say(operation);
       this.#pending.delete(operation);
       this.#promptness.ended(operation);
     }
@@ -246,21 +246,28 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       effect: undefined,
       creates: false,
     };
-    for (const scope of scopesOf(operation)) region.saidAt.set(scope, time);
+    this.#say(operation);
     if (isInvalidation(verb) && hard) region.cutCalledAt = time;
     this.#promptness.began(operation);
     this.#pending.add(operation);
     return operation;
   }
 
+  #say(operation: Operation): void {
+    const { region, verb, hard } = operation;
+    const { now } = this.#scheduler;
+    for (const scope of scopesOf(operation)) region.saidAt.set(scope, now);
+    if (verb === 'invalidate' && hard) region.revokedAt = now;
+  }
+
   /** A creator is called. */
-  beginCreation(region: WatchedRegion, key: string, context: Pick<Creation, 'isAbandoned'>): Creation {
+  beginCreation(region: WatchedRegion, key: string): Creation {
     const { process, label } = region;
     const operation = current.getStore();
     if (operation) operation.creates = true;
     const token = operation?.tickets.get(key)?.token;
     const { value, origin } = this.newValue(key, 0);
-    const creation: Creation = Object.assign(origin, context, {
+    const creation: Creation = Object.assign(origin, {
       id: value.id,
       order: this.#tick(),
       time: this.#scheduler.now,
