@@ -260,7 +260,8 @@ async function acquireAll(
     return unfenced();
   }
   if (troubles.length === 0) return leases;
-  if (core.throwsOnError) await Promise.all([...leases].map(([name, lease]) => core.giveBack(lease, name)));
+  if (troubles.some((error) => core.rejectsFor(error)))
+    await Promise.all([...leases].map(([name, lease]) => core.giveBack(lease, name)));
   for (const error of troubles) core.unreadable('acquire', error);
   return leases;
 }
