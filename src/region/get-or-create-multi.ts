@@ -4,6 +4,7 @@
  */
 import type { Awaitable, CachedValue, Lease, MultiCreationContext, RecordsRequest, Storable } from '../api.js';
 import { ValidationError } from '../errors.js';
+import { shown } from '../shown.js';
 import { isWanted, limitCreation } from './attempt.js';
 import { type Call, callOf } from './call.js';
 import { enclosingCreation, MultiCreation } from './context.js';
@@ -455,7 +456,7 @@ function checked(results: Results, keys: readonly string[]): ReadonlyMap<string,
     return new Map(keys.flatMap((key) => (results.has(key) ? [[key, { value: results.get(key) }]] : [])));
   }
   if (!Array.isArray(results) || results.length !== keys.length) {
-    const what = Array.isArray(results) ? `${results.length} values` : String(results);
+    const what = Array.isArray(results) ? `${results.length} values` : shown(results);
     throw new ValidationError(
       `The creator must give an array of ${keys.length} values, one for each key it was called with, or a Map; it gave ${what}.`,
     );

@@ -381,7 +381,9 @@ describe('where the store is on this host', () => {
   it('wrong options are refused with the nearest known one', () => {
     const configure = (options: object) => () => makeRegion().configure('memory', options);
     expect(configure({ backendTimeout: 'soon' })).toThrow('backendTimeout must be');
-    expect(configure({ breaker: true })).toThrow('breaker must be an object');
+    expect(configure({ breaker: true })).toThrow(
+      'breaker must be false or an object with failures and cooldown, not true.',
+    );
     expect(configure({ breaker: { failure: 3 } })).toThrow('Did you mean "failures"?');
     expect(configure({ breaker: { failures: 0 } })).toThrow('breaker.failures must be');
     expect(configure({ onBackendError: 'ignore' })).toThrow("onBackendError must be 'create' or 'throw'");
