@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: all cases, or those that are named (`node bench/main.mjs hit miss`). Every figure is a ratio to a baseline of the
- * same run; nanoseconds stand beside it for scale. `--json` prints them as JSON, `--rounds=n` measures more or fewer rounds.
+ * same run; nanoseconds stand beside it for scale.
  */
 import { parseArgs } from 'node:util';
 
@@ -9,15 +9,21 @@ const CASES = [
   ...['early-refresh', 'tags'],
 ];
 
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '31' } },
-});
-const unknown = positionals.filter((name) => !CASES.includes(name));
-const rounds = Number(flags.rounds);
-if (unknown.length > 0 || !(rounds >= 1)) {
-  console.error(`Usage: node bench/main.mjs [${CASES.join('|')}]… [--json] [--rounds=n]`);
-  process.exit(2);
+const USAGE = `Usage: npm run bench -- [case]… [options]
+
+Cases, all of them where none is named:
+  ${CASES.join(' ')}
+
+  --rounds=N   samples of each (default 31)
+  --json       every figure, for a program
+  --help       this
+
+Exit code: 0 all well, 1 a law is broken or something could not be measured, 2 wrong options.`;
+
+const { flags, positionals, rounds } = readOptions();
+if (flags.help) {
+  console.log(USAGE);
+  process.exit(0);
 }
 
 const report = [];
@@ -34,6 +40,27 @@ for (const name of positionals.length > 0 ? positionals : CASES) {
 }
 if (flags.json) console.log(JSON.stringify({ node: process.version, rounds, cases: report }, null, 2));
 if (report.some(({ error, laws = [] }) => error !== undefined || laws.some(({ kept }) => !kept))) process.exitCode = 1;
+
+function readOptions() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        rounds: { type: 'string', default: '31' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const unknown = positionals.find((name) => !CASES.includes(name));
+    if (unknown !== undefined) throw new TypeError(`No case is called "${unknown}".`);
+    const rounds = Number(values.rounds);
+    if (!(rounds >= 1)) throw new TypeError(`--rounds takes a number from 1 on, not "${values.rounds}".`);
+    return { flags: values, positionals, rounds };
+  } catch (error) {
+    console.error(`bench: ${error.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 /** Nothing that bears its name may be beyond it. */
 function isKept({ name, most }, results) {

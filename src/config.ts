@@ -20,6 +20,9 @@ const TEXTS: ReadonlySet<string> = new Set([
   'serviceName',
 ]);
 
+/** Arguments that may be lists: as text, JSON. */
+const LISTS: ReadonlySet<string> = new Set(['url', 'sentinels', 'startupNodes']);
+
 /**
  * A flat dictionary with dotted names and a prefix, or nested objects. Names without the prefix are ignored; a missing backend is
  * a `ValidationError`.
@@ -59,9 +62,25 @@ function put(tree: Tree, [name = '', ...path]: readonly string[], value: unknown
     for (const [inner, item] of Object.entries(value)) put(tree, [name, inner], item);
     tree[name] ??= {};
   } else if (Object.hasOwn(tree, name) && isPlain(tree[name])) throw bothAt(name);
+  else tree[name] = leaf(name, value);
+}
+
+function leaf(name: string, value: unknown): unknown {
+  const list = LISTS.has(name) ? listed(value) : undefined;
+  if (list) return list;
   // The one text that means something although it is unset elsewhere: the null backend.
-  else
-    tree[name] = TEXTS.has(name) && (value === 'null' ? name === 'backend' : !isUnset(value)) ? value : coerced(value);
+  return TEXTS.has(name) && (value === 'null' ? name === 'backend' : !isUnset(value)) ? value : coerced(value);
+}
+
+/** The array that this text is; an address such as `[::1]:6379` is none. */
+function listed(value: unknown): unknown[] | undefined {
+  if (typeof value !== 'string' || !/^\s*\[\s*["{]/.test(value)) return undefined;
+  try {
+    // What begins so is an array, or no JSON.
+    return JSON.parse(value) as unknown[];
+  } catch {
+    return undefined;
+  }
 }
 
 function bothAt(name: string): ValidationError {

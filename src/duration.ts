@@ -17,8 +17,8 @@ export function parseDuration(duration: Duration): number {
   return durationOption(duration, 'The duration');
 }
 
-/** The same, with the option's name in the error. */
-export function durationOption(duration: unknown, name: string): number {
+/** The same, with the option's name in the error, and what else it accepts (`'true, false, '`). */
+export function durationOption(duration: unknown, name: string, besides = ''): number {
   if (typeof duration === 'number' && duration >= 0) return duration;
   if (typeof duration === 'string') {
     const [, amount, unit] = TEXT.exec(duration) ?? [];
@@ -27,5 +27,5 @@ export function durationOption(duration: unknown, name: string): number {
       if (Number.isFinite(ms)) return ms;
     }
   }
-  throw new ValidationError(`${name} must be ${ACCEPTED}, not ${shown(duration)}.`);
+  throw new ValidationError(`${name} must be ${besides}${ACCEPTED}, not ${shown(duration)}.`);
 }

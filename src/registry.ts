@@ -160,6 +160,16 @@ const BUILT_IN: ReadonlyMap<string, Open> = new Map<string, Open>([
   ['memcache_client', memcacheClient],
 ]);
 
+const PREFIX = 'dogpile.cache.';
+
+/** Names of Python's whose like has another name here. */
+const PYTHONS: ReadonlyMap<string, string> = new Map([
+  ['dogpile.cache.memory_pickle', 'dogpile.cache.memory_serialized'],
+  ['dogpile.cache.pylibmc', 'dogpile.cache.memcached'],
+  ['dogpile.cache.bmemcached', 'dogpile.cache.memcached'],
+  ['dogpile.cache.pymemcache', 'dogpile.cache.memcached'],
+]);
+
 type Load = () => Promise<{ default: BackendFactory }>;
 
 /** Of the process, as names of configuration files are. Written by `registerBackend`. */
@@ -184,12 +194,20 @@ export function openBackend(name: string, args: object = {}): CacheBackend {
   const load = registered.get(name) ?? (looksLikeModule(name) ? () => importModule(name) : undefined);
   if (load) return new LazyBackend(async () => made(name, await load(), args));
   const known = [...BUILT_IN.keys(), ...registered.keys()];
-  const close = nearest(name, known);
+  const close = PYTHONS.get(name) ?? likeliest(name, known);
   const hint =
     close === undefined
       ? `Known are ${known.join(', ')}; a module is named as it is imported ('@acme/dogpile-etcd', './etcd.js').`
       : `Did you mean "${close}"?`;
   throw new BackendNotFoundError(`No backend is called ${shown(name)}. ${hint}`);
+}
+
+/** Names are compared without what they all begin with. */
+function likeliest(name: string, known: readonly string[]): string | undefined {
+  if (!name.startsWith(PREFIX)) return nearest(name, known);
+  const rest = (full: string) => full.slice(PREFIX.length);
+  const close = nearest(rest(name), known.filter((each) => each.startsWith(PREFIX)).map(rest));
+  return close === undefined ? undefined : PREFIX + close;
 }
 
 /** Whether it can serve a region. */

@@ -5,26 +5,31 @@
 import { ValidationError } from './errors.js';
 import { shown } from './shown.js';
 
-/** Refuses names that are not known. A name whose value is `undefined` counts as not given. */
-export function refuseUnknown(what: string, given: object, known: readonly string[]): void {
+/**
+ * Refuses names that are not known. A name whose value is `undefined` counts as not given. `elsewhere` says of a name that is like
+ * none of them where it belongs, in a sentence.
+ */
+export function refuseUnknown(
+  what: string,
+  given: object,
+  known: readonly string[],
+  elsewhere?: (name: string) => string | undefined,
+): void {
   for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined && !known.includes(name)) throw new ValidationError(unknownName(what, name, known));
+    if (value !== undefined && !known.includes(name))
+      throw new ValidationError(unknownName(what, name, known, elsewhere?.(name)));
   }
 }
 
-function unknownName(what: string, name: string, known: readonly string[]): string {
+function unknownName(what: string, name: string, known: readonly string[], elsewhere: string | undefined): string {
   const camel = name.replace(/_+([a-z0-9])/gi, (_, letter: string) => letter.toUpperCase());
   if (camel !== name && known.includes(camel)) {
     return `${what} knows no option "${name}". Did you mean "${camel}"? Mind that Python counts seconds; here a number is milliseconds, and '10s' is ten seconds.`;
   }
   const close = nearest(name, known);
-  const hint =
-    close === undefined
-      ? known.length > 0
-        ? ` It knows ${known.join(', ')}.`
-        : ' It takes none.'
-      : ` Did you mean "${close}"?`;
-  return `${what} knows no option "${name}".${hint}`;
+  const place = elsewhere === undefined ? '' : ` ${elsewhere}`;
+  const all = known.length > 0 ? ` It knows ${known.join(', ')}.` : ' It takes none.';
+  return `${what} knows no option "${name}".${close === undefined ? place + all : ` Did you mean "${close}"?`}`;
 }
 
 /** The known name that is most like this one, if one is like it at all. */
@@ -88,8 +93,10 @@ export function checkFraction(name: string, value: unknown): number {
 /** An object that has these functions. */
 export function checkMembers<T extends object>(name: string, value: T, functions: readonly string[]): T {
   const isThere = typeof value === 'object' && value !== null;
-  if (isThere && functions.every((member) => typeof Reflect.get(value, member) === 'function')) return value;
+  const missing = isThere && functions.find((member) => typeof Reflect.get(value, member) !== 'function');
+  if (isThere && missing === undefined) return value;
+  const not = isThere ? `one without ${missing}()` : shown(value);
   throw new ValidationError(
-    `${name} must be an object with ${functions.map((member) => `${member}()`).join(', ')}, not ${shown(value)}.`,
+    `${name} must be an object with ${functions.map((member) => `${member}()`).join(', ')}, not ${not}.`,
   );
 }

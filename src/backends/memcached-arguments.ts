@@ -132,13 +132,20 @@ interface Given extends MemcachedArguments {
   client?: object | undefined;
 }
 
+/** Which of them take an argument that not all do. */
+function takenBy(argument: string): string | undefined {
+  const takers = Object.entries(ABILITIES).filter(([, { options }]) => options.includes(argument));
+  if (takers.length === 0) return undefined;
+  return `That is for ${takers.map(([name]) => `dogpile.cache.${name}`).join(' or ')}.`;
+}
+
 export function checkMemcachedArguments<Name extends MemcachedName>(
   name: Name,
   args: object = {},
 ): MemcachedSettings<ClientOf[Name]> {
   checkObject(`The arguments of the ${name} backend`, args);
   const abilities = ABILITIES[name];
-  refuseUnknown(`The ${name} backend`, args, [...abilities.options, ...COMMON]);
+  refuseUnknown(`The ${name} backend`, args, [...abilities.options, ...COMMON], takenBy);
   const given: Given = args;
   if (given.distributedLock !== undefined) checkBoolean('distributedLock', given.distributedLock);
   if (given.lease !== undefined && given.lease !== 'server' && given.lease !== 'key')

@@ -4,7 +4,12 @@
  */
 import type { AsyncCreationRunner, Awaitable, Clock, GenerationFence, InvalidationStrategy, Lease } from '../api.js';
 import { channels } from '../channels.js';
-import { BackendTimeoutError, BackendUnavailableError, CantDeserializeError } from '../errors.js';
+import {
+  BackendTimeoutError,
+  BackendUnavailableError,
+  CantDeserializeError,
+  DriverNotInstalledError,
+} from '../errors.js';
 import { Backoff } from './backoff.js';
 import { Flights } from './flights.js';
 import { SharedGenerations } from './generations.js';
@@ -53,7 +58,7 @@ export class Core {
   readonly clock: Clock;
   readonly random: () => number;
   readonly runner: AsyncCreationRunner | undefined;
-  readonly throwsOnError: boolean;
+  readonly #throwsOnError: boolean;
   readonly flights: Flights;
   readonly backoff: Backoff;
   readonly looks: Looks;
@@ -76,7 +81,7 @@ export class Core {
     this.clock = parts.clock;
     this.random = parts.random;
     this.runner = parts.runner;
-    this.throwsOnError = parts.throwsOnError;
+    this.#throwsOnError = parts.throwsOnError;
     this.flights = new Flights(parts.clock);
     this.backoff = new Backoff(parts.clock);
     this.looks = new Looks(this);
@@ -161,7 +166,12 @@ export class Core {
   /** A read failed: an event, and missing; or what the caller is told. */
   unreadable(verb: string, error: unknown, key?: string): void {
     this.report(verb, error, key);
-    if (this.throwsOnError) throw error;
+    if (this.rejectsFor(error)) throw error;
+  }
+
+  /** A package that is missing does not come back as a server does: without a word of it, nothing would ever be cached. */
+  rejectsFor(error: unknown): boolean {
+    return this.#throwsOnError || error instanceof DriverNotInstalledError;
   }
 
   /** Trouble that no caller is told of: an event, never an exception. */

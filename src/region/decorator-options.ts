@@ -10,7 +10,7 @@ import { checkFunction, checkObject, checkString, refuseUnknown } from '../valid
 import { KeyPrefixes, OneClass, type Place } from './decoration.js';
 import type { CacheMultiOnArgumentsOptions, CacheOnArgumentsOptions } from './decorator-types.js';
 import type { DecoratorHost } from './decorators.js';
-import { type CallPolicy, POLICY_NAMES } from './settings.js';
+import { belongsToRegion, type CallPolicy, POLICY_NAMES } from './settings.js';
 
 const COMMON = [...POLICY_NAMES, 'namespace', 'shouldCache', 'tags', 'key', 'argumentToString'];
 export const SINGLE_OPTIONS: readonly string[] = [...COMMON, 'functionKeyGenerator'];
@@ -35,7 +35,7 @@ export function checkOptions(
   known: readonly string[],
 ): Decoration {
   checkObject(`The options of ${what}`, options);
-  refuseUnknown(what, options, known);
+  refuseUnknown(what, options, known, belongsToRegion);
   const { namespace, key, argumentToString, tags } = options;
   if (namespace !== undefined && checkString('namespace', namespace) === '')
     throw new ValidationError('namespace must be text that is not empty.');

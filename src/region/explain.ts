@@ -14,11 +14,12 @@ export async function explain(core: Core, key: string): Promise<Explanation> {
   const { isMine, ...here } = core.flights.describe(name);
   const mangledKey = name;
   const lock = { held, mine: isMine, ...(expiresIn === undefined ? {} : { expiresIn }) };
-  const common = { key, mangledKey, lock, here: { reading: core.looks.isReading(name), ...here } };
+  const about = { key, mangledKey };
   const size = stored instanceof Uint8Array ? { size: stored.byteLength } : {};
+  const now = { ...size, lock, here: { reading: core.looks.isReading(name), ...here } };
 
   const entry = decoded(core, stored);
-  if (typeof entry === 'string') return { ...common, ...size, state: 'missing', reason: entry };
+  if (typeof entry === 'string') return { ...about, state: 'missing', reason: entry, ...now };
   const { metadata } = entry;
   const asked = freshnessOf(core.settings);
   const verdict = judge(entry, asked, await core.looks.cutOf(entry, request), core.clock.now());
@@ -26,8 +27,7 @@ export async function explain(core: Core, key: string): Promise<Explanation> {
   const expires = expirationOf(entry, asked) - entry.age;
   const state = isOther || isMissing(verdict) ? 'missing' : verdict === 'fresh' ? 'fresh' : 'stale';
   return {
-    ...common,
-    ...size,
+    ...about,
     state,
     reason: isOther ? `of version ${metadata.v}, not ${VALUE_VERSION}` : verdict,
     age: entry.age,
@@ -35,6 +35,7 @@ export async function explain(core: Core, key: string): Promise<Explanation> {
     ...(metadata.dt === undefined ? {} : { creationTime: metadata.dt * 1000 }),
     ...(metadata.t ? { tags: metadata.t } : {}),
     ...(core.shared ? { generations: core.shared.describe(entry, request) } : {}),
+    ...now,
     metadata,
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { Awaitable, CachedValue, Lease, MultiCreationContext, RecordsRequest, Storable } from '../api.js';
 import { ValidationError } from '../errors.js';
+import { shown } from '../shown.js';
 import { isWanted, limitCreation } from './attempt.js';
 import { type Call, callOf } from './call.js';
 import { enclosingCreation, MultiCreation } from './context.js';
@@ -264,7 +265,8 @@ async function acquireAll(
     return acquireAllAlone(core, contenders, wait);
   }
   if (troubles.length === 0) return leases;
-  if (core.throwsOnError) await Promise.all([...leases].map(([name, lease]) => core.giveBack(lease, name)));
+  if (troubles.some((error) => core.rejectsFor(error)))
+    await Promise.all([...leases].map(([name, lease]) => core.giveBack(lease, name)));
   for (const error of troubles) core.unreadable('acquire', error);
   return leases;
 }
@@ -473,7 +475,7 @@ function checked(results: Results, keys: readonly string[]): ReadonlyMap<string,
     return new Map(keys.flatMap((key) => (results.has(key) ? [[key, { value: results.get(key) }]] : [])));
   }
   if (!Array.isArray(results) || results.length !== keys.length) {
-    const what = Array.isArray(results) ? `${results.length} values` : String(results);
+    const what = Array.isArray(results) ? `${results.length} values` : shown(results);
     throw new ValidationError(
       `The creator must give an array of ${keys.length} values, one for each key it was called with, or a Map; it gave ${what}.`,
     );

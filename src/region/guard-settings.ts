@@ -28,6 +28,8 @@ export function guardSettings({ backendTimeout, breaker, onBackendError }: Confi
 }
 
 function breakerOption(breaker: Exclude<NonNullable<ConfigureOptions['breaker']>, false>): Breaker {
+  if (typeof breaker !== 'object')
+    throw new ValidationError(`breaker must be false or an object with failures and cooldown, not ${shown(breaker)}.`);
   checkObject('breaker', breaker);
   refuseUnknown('breaker', breaker, ['failures', 'cooldown']);
   const { failures = BREAKER.failures, cooldown = BREAKER.cooldown } = breaker;

@@ -7,6 +7,7 @@ import {
   BackendTimeoutError,
   BackendUnavailableError,
   CantDeserializeError,
+  DriverNotInstalledError,
   LockTimeoutError,
   SerializationError,
   ValidationError,
@@ -127,7 +128,7 @@ export class Guard {
     );
   }
 
-  /** What a store refuses for a reason of its caller's is an answer. */
+  /** What a store refuses for a reason of its caller's, or for want of a package, is an answer. */
   #judge(error: unknown, signal: AbortSignal | undefined): void {
     if (signal?.aborted && error === signal.reason) return this.#withdrawn();
     // Nothing is shown of the others; the backend itself leaves that one alone for a while.
@@ -164,6 +165,7 @@ export class Guard {
 }
 
 const ANSWERS = [
+  DriverNotInstalledError,
   ValidationError,
   SerializationError,
   CantDeserializeError,

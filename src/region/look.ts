@@ -266,7 +266,7 @@ export class Looks {
 
   // ---------------------------------------------------------------------------------------------------------- reading
 
-  /** Sends a read, or shares one. Rejects only with `onBackendError: 'throw'`. */
+  /** Sends a read, or shares one. Rejects only where the caller is to be told (`core.rejectsFor`). */
   #read(key: string, name: string, tags: readonly string[]): Awaitable<Answer> {
     const core = this.#core;
     if (this.#answersLater) return this.#settled(this.#reads.read(name, key, tags));
@@ -292,7 +292,7 @@ export class Looks {
     return read.then(
       ({ stored, records, sentAt }): Answer => ({ stored, records, sentAt, sync: false, trouble: undefined }),
       (error: unknown): Answer => {
-        if (core.throwsOnError) throw error;
+        if (core.rejectsFor(error)) throw error;
         return { stored: undefined, records: undefined, sentAt: core.flights.tick(), sync: false, trouble: { error } };
       },
     );

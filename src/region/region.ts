@@ -561,9 +561,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   #mustBeConfigured(): Configured {
-    if (!this.#configured)
-      throw new RegionNotConfiguredError('No backend is configured on this region. Call region.configure(…) first.');
-    return this.#configured;
+    if (this.#configured) return this.#configured;
+    const called = this.name === undefined ? 'this region' : `region ${shown(this.name)}`;
+    throw new RegionNotConfiguredError(`No backend is configured on ${called}. Call region.configure(…) first.`);
   }
 
   /** What decorators stand on. */

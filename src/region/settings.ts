@@ -114,6 +114,15 @@ const REGION = [
   'random',
 ] as const satisfies readonly (keyof RegionOptions)[];
 
+/** Where a name belongs that stands in the wrong place; and the name that other caches have for an expiration time. */
+function belongs(name: string, known: readonly string[], place: string): string | undefined {
+  if (known.includes(name)) return `It is an option of ${place}.`;
+  return /^(ttl|max_?age)$/i.test(name) ? 'The age beyond which a value is stale is its `expirationTime`.' : undefined;
+}
+
+/** Of a call or a decorator. */
+export const belongsToRegion = (name: string): string | undefined => belongs(name, CONFIGURE, 'configure()');
+
 /** The options that every call may set, without where the expiration time stands among those of others. */
 type Overrides = {
   -readonly [K in Exclude<
@@ -124,7 +133,7 @@ type Overrides = {
 
 export function checkRegionOptions(options: RegionOptions): void {
   checkObject('The options of a region', options);
-  refuseUnknown('a region', options, REGION);
+  refuseUnknown('a region', options, REGION, belongsToRegion);
   const {
     name: called,
     keyMangler,
@@ -146,7 +155,8 @@ export function checkRegionOptions(options: RegionOptions): void {
 /** What a region's `configure` says of the policy. */
 export function regionSettings(options: ConfigureOptions): Settings {
   checkObject('The options of configure()', options);
-  refuseUnknown('configure()', options, CONFIGURE);
+  const ofBackend = 'What the backend itself is told goes into `arguments`.';
+  refuseUnknown('configure()', options, CONFIGURE, (name) => belongs(name, REGION, 'makeRegion()') ?? ofBackend);
   if (options.replaceExistingBackend !== undefined)
     checkBoolean('replaceExistingBackend', options.replaceExistingBackend);
   const { regionInvalidator: invalidator } = options;
@@ -168,7 +178,7 @@ export function regionSettings(options: ConfigureOptions): Settings {
 /** A call's options on top of the region's or decorator's settings. */
 export function callSettings(base: Settings, options: GetOrCreateOptions<never>, what: string): Settings {
   checkObject(`The options of ${what}`, options);
-  refuseUnknown(what, options, CALL);
+  refuseUnknown(what, options, CALL, belongsToRegion);
   return settled({
     ...base,
     ...overrides(options),
@@ -217,7 +227,7 @@ export function getSettings(
   what: string,
 ): { settings: Settings; ignoreExpiration: boolean } {
   checkObject(`The options of ${what}`, options);
-  refuseUnknown(what, options, ['expirationTime', 'ignoreExpiration']);
+  refuseUnknown(what, options, ['expirationTime', 'ignoreExpiration'], belongsToRegion);
   if (options.ignoreExpiration !== undefined) checkBoolean('ignoreExpiration', options.ignoreExpiration);
   const callExpiration = expirationOption(options.expirationTime) ?? base.callExpiration;
   return { settings: settled({ ...base, callExpiration }), ignoreExpiration: options.ignoreExpiration ?? false };
@@ -229,7 +239,7 @@ export function setSettings(
   what: string,
 ): { ownExpiration: number | undefined; tags: readonly string[] } {
   checkObject(`The options of ${what}`, options);
-  refuseUnknown(what, options, ['expirationTime', 'tags']);
+  refuseUnknown(what, options, ['expirationTime', 'tags'], belongsToRegion);
   const { expirationTime, tags = [] } = options;
   return {
     ownExpiration: expirationTime === undefined ? undefined : durationOption(expirationTime, 'expirationTime'),
@@ -304,5 +314,5 @@ export function checkTags(tags: readonly string[]): readonly string[] {
 /** A duration, or yes (no limit) or no (0). */
 function limitOption(limit: boolean | Duration, name: string): number {
   if (typeof limit === 'boolean') return limit ? Number.POSITIVE_INFINITY : 0;
-  return durationOption(limit, name);
+  return durationOption(limit, name, 'true, false, ');
 }

@@ -121,6 +121,16 @@ describe('readConfig', () => {
     expect(readConfig({ backend: 'x', arguments: { password: 'None' } }, '').options).toEqual({ arguments: {} });
   });
 
+  it('addresses may be a list, as JSON; one that begins with a bracket is none', () => {
+    const read = (args: object) => readConfig({ backend: 'x', arguments: args }, '').options;
+    expect(read({ url: ' ["a:1", "b:2"]', startupNodes: '["c:3"]', sentinels: '[{"host":"d"}]' })).toEqual({
+      arguments: { url: ['a:1', 'b:2'], startupNodes: ['c:3'], sentinels: [{ host: 'd' }] },
+    });
+    for (const text of ['[::1]:11211', '["a:1", b]', '"a:1"'])
+      expect(read({ url: text })).toEqual({ arguments: { url: text } });
+    expect(read({ password: '["a"]', url: ['a'] })).toEqual({ arguments: { password: '["a"]', url: ['a'] } });
+  });
+
   it('objects of classes go through untouched: a client is no branch', () => {
     class Client {
       url = '5';

@@ -84,7 +84,7 @@ describe('checks', () => {
     [
       'members that are missing',
       () => checkMembers('store', { get: 1 }, ['get', 'set']),
-      'store must be an object with get(), set(), not an object.',
+      'store must be an object with get(), set(), not one without get().',
     ],
     [
       'members of null',

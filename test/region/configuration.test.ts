@@ -37,14 +37,17 @@ describe('makeRegion', () => {
     [{ name: 5 }, /name must be a string, not 5/],
     [{ keyMangler: 'sha1' }, /keyMangler must be a function, not "sha1"/],
     [{ keyMangler: true }, /keyMangler must be a function, not true/],
-    [{ serializer: JSON }, /serializer must be an object with serialize\(\), deserialize\(\), not an object/],
+    [
+      { serializer: JSON },
+      /serializer must be an object with serialize\(\), deserialize\(\), not one without serialize\(\)/,
+    ],
     [{ serializer: 'json' }, /serializer must be an object with/],
     [{ clock: { now: Date.now } }, /clock must be an object with now\(\), setTimeout\(\), clearTimeout\(\)/],
     [{ random: 0.5 }, /random must be a function, not 0\.5/],
     [{ asyncCreationRunner: {} }, /asyncCreationRunner must be a function/],
     [{ functionKeyGenerator: 'x' }, /functionKeyGenerator must be a function/],
     [{ functionMultiKeyGenerator: 'x' }, /functionMultiKeyGenerator must be a function/],
-    [{ expirationTime: 5 }, /a region knows no option "expirationTime"/],
+    [{ expirationTime: 5 }, /a region knows no option "expirationTime"\. It is an option of configure\(\)\./],
   ])('refuses %j', (options, message) => {
     expect(() => makeRegion(options as never)).toThrow(ValidationError);
     expect(() => makeRegion(options as never)).toThrow(message);
@@ -65,6 +68,7 @@ describe('before configure()', () => {
     expect(() => region.backend).toThrow(
       new RegionNotConfiguredError('No backend is configured on this region. Call region.configure(…) first.'),
     );
+    expect(() => makeRegion({ name: 'users' }).backend).toThrow('No backend is configured on region "users".');
     expect(() => region.actualBackend).toThrow(RegionNotConfiguredError);
     expect(() => region.expirationTime).toThrow(RegionNotConfiguredError);
     expect(() => region.wrap(ProxyBackend)).toThrow(RegionNotConfiguredError);

@@ -77,7 +77,9 @@ for (const [kind, backend] of Object.entries(kinds)) {
     it('an array of another length, or no array at all, is an error, and nothing is stored', async () => {
       const { region } = setUp();
       await expect(region.getOrCreateMulti(['a', 'b'], () => ['one'])).rejects.toThrow(ValidationError);
-      await expect(region.getOrCreateMulti(['a', 'b'], (() => null) as never)).rejects.toThrow(ValidationError);
+      await expect(region.getOrCreateMulti(['a', 'b'], (() => ({ a: 1 })) as never)).rejects.toThrow(
+        'or a Map; it gave an object.',
+      );
       expect(await region.getMulti(['a', 'b'])).toEqual([undefined, undefined]);
       expect(await region.keyIsLocked('a')).toBe(false);
     });

@@ -1,7 +1,12 @@
 import diagnostics from 'node:diagnostics_channel';
 import { describe, expect, it, vi } from 'vitest';
 import type { ConfigureOptions } from '../../src/api.js';
-import { BackendTimeoutError, BackendUnavailableError, ValidationError } from '../../src/errors.js';
+import {
+  BackendTimeoutError,
+  BackendUnavailableError,
+  DriverNotInstalledError,
+  ValidationError,
+} from '../../src/errors.js';
 import { Guard } from '../../src/region/guard.js';
 import { makeRegion } from '../../src/region/region.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
@@ -141,6 +146,28 @@ describe('a store that does not answer', () => {
     await clock.advance('1s');
     expect(await call).toBe(1);
     expect(region.statistics.droppedWrites).toBe(1);
+  });
+
+  it('a package that is not installed is no outage: every call says so, and nothing is created', async () => {
+    const { backend, region } = remote({ breaker: { failures: 1 } });
+    const create = vi.fn(() => 1);
+    const told = { reason: expect.any(DriverNotInstalledError) };
+    for (const missing of ['get', 'acquire', 'getMulti']) {
+      backend.pause = (verb) =>
+        verb === missing || verb === 'acquireMulti'
+          ? Promise.reject(new DriverNotInstalledError('install it'))
+          : undefined;
+      const calls = [
+        () => (missing === 'getMulti' ? region.getMulti(['k']) : region.getOrCreate('k', create)),
+        () => (missing === 'get' ? region.get('k') : region.getOrCreateMulti(['other', 'one'], () => [create(), 2])),
+      ];
+      for (const call of calls) expect((await Promise.allSettled([call()]))[0]).toMatchObject(told);
+    }
+    expect(create).not.toHaveBeenCalled();
+    backend.pause = () => undefined;
+    // No call has to wait for a breaker once it is there.
+    expect(await region.getOrCreate('k', create)).toBe(1);
+    expect(await region.get('k')).toBe(1);
   });
 
   it('close does not hang with it', async () => {
@@ -354,7 +381,9 @@ describe('where the store is on this host', () => {
   it('wrong options are refused with the nearest known one', () => {
     const configure = (options: object) => () => makeRegion().configure('memory', options);
     expect(configure({ backendTimeout: 'soon' })).toThrow('backendTimeout must be');
-    expect(configure({ breaker: true })).toThrow('breaker must be an object');
+    expect(configure({ breaker: true })).toThrow(
+      'breaker must be false or an object with failures and cooldown, not true.',
+    );
     expect(configure({ breaker: { failure: 3 } })).toThrow('Did you mean "failures"?');
     expect(configure({ breaker: { failures: 0 } })).toThrow('breaker.failures must be');
     expect(configure({ onBackendError: 'ignore' })).toThrow("onBackendError must be 'create' or 'throw'");

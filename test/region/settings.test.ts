@@ -119,7 +119,12 @@ describe('settings', () => {
   it.each([
     [{ expirationTime: 'soon' }, /expirationTime must be/],
     [{ expirationTime: null }, /expirationTime must be .*, not null/],
-    [{ wrap: [] }, /getOrCreate\(\) knows no option "wrap"/],
+    [
+      { wrap: [] },
+      /getOrCreate\(\) knows no option "wrap"\. It is an option of configure\(\)\. It knows expirationTime, /,
+    ],
+    [{ ttl: 5 }, /knows no option "ttl"\. The age beyond which a value is stale is its `expirationTime`\./],
+    [{ serveStale: 'false' }, /serveStale must be true, false, a number of milliseconds/],
     [{ replaceExistingBackend: true }, /knows no option "replaceExistingBackend"/],
     [{ ignoreExpiration: true }, /knows no option "ignoreExpiration"/],
     [{ shouldCache: true }, /shouldCache must be a function, not true/],
@@ -141,6 +146,14 @@ describe('settings', () => {
     expect(read).toThrow(message);
     if (typeof options === 'object' && options && !Array.isArray(options) && 'jitter' in options)
       expect(() => new CallPolicy(options as never)).toThrow(message);
+  });
+
+  it.each([
+    [{ maxEntries: 5 }, /"maxEntries"\. What the backend itself is told goes into `arguments`\. It knows /],
+    [{ keyMangler: false }, /"keyMangler"\. It is an option of makeRegion\(\)\./],
+    [{ maxAge: 5 }, /"maxAge"\. .* `expirationTime`\./],
+  ])('configure() says of %j where it belongs', (options, message) => {
+    expect(() => regionSettings(options as never)).toThrow(message);
   });
 
   it('get and set know their own options alone', () => {

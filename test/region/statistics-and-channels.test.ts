@@ -349,6 +349,7 @@ describe('statistics', () => {
     await expect(region.getOrCreate('e', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     const { statistics } = region;
     expect(statistics).toMatchObject({ hits: 1, misses: 2, creations: 1, failures: 1, evictions: 3 });
+    expect(JSON.parse(JSON.stringify(statistics))).toMatchObject({ hits: 1, evictions: 3 });
     statistics.reset();
     expect(counters(region)).toEqual({});
     expect(statistics.creationTime).toEqual({ count: 0, total: 0, max: 0 });

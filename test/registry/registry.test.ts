@@ -39,11 +39,20 @@ describe('names of backends', () => {
     ['memry', 'memory'],
     ['Memory', 'memory'],
     ['dogpile.cache.memroy', 'dogpile.cache.memory'],
-    ['dogpile.cache.memory_pickle', 'dogpile.cache.memory'],
+    ['dogpile.cache.memory_pickle', 'dogpile.cache.memory_serialized'],
+    ['dogpile.cache.pylibmc', 'dogpile.cache.memcached'],
+    ['dogpile.cache.pymemcache', 'dogpile.cache.memcached'],
+    ['dogpile.cache.rediss', 'dogpile.cache.redis'],
   ])('[py 25] %j is not found; the nearest name is said', (name, close) => {
     expect(() => openBackend(name)).toThrow(BackendNotFoundError);
     expect(() => openBackend(name)).toThrow(
-      new RegExp(`^No backend is called "${name.replaceAll('.', '\\.')}"\\. Did you mean "${close}`),
+      new RegExp(`^No backend is called "${name.replaceAll('.', '\\.')}"\\. Did you mean "${close}"`),
+    );
+  });
+
+  it('that all names begin with dogpile.cache makes none of them like another', () => {
+    expect(() => openBackend('dogpile.cache.mongo')).toThrow(
+      /^No backend is called "dogpile\.cache\.mongo"\. Known are/,
     );
   });
 

@@ -97,11 +97,12 @@ describe.each(PACKAGES)('$name', ({ name, handIn }) => {
     const program = `
       const { makeRegion } = await import(${JSON.stringify(`file://${home}/library/index.js`)});
       const region = makeRegion().configure('${name}', { expirationTime: '1h' });
-      await region.ready().catch(({ code, message }) => console.log(code, message));`;
+      await region.ready().catch(({ code, message }) => console.log(code, message));
+      for (let n = 0; n < 9; n++) await region.getOrCreate('k', () => 1).catch(({ code }) => n === 8 && console.log(code));`;
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
     const wanted = { node_memcached: 'memcached', memjs: 'memjs', memcache_client: 'memcache-client' }[name];
     expect(stdout).toBe(
-      `DOGPILE_DRIVER_NOT_INSTALLED Backend "${name}" needs the package \`${wanted}\`. Install it, or pass \`client\`.\n`,
+      `DOGPILE_DRIVER_NOT_INSTALLED Backend "${name}" needs the package \`${wanted}\`. Install it, or pass \`client\`.\nDOGPILE_DRIVER_NOT_INSTALLED\n`,
     );
   });
 });
