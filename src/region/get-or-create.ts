@@ -2,7 +2,7 @@
  * One key: the story of a call (semantics §1 to §3). Decides what a caller is given: a fresh value, a stale one, a failure that is
  * remembered, or what a flight brings; who may join and is answered is `flights.ts`, who creates and how `attempt.ts`.
  */
-import type { CachedValue } from '../api.js';
+import type { Awaitable, CachedValue } from '../api.js';
 import { LockTimeoutError, ReentrantCreationError } from '../errors.js';
 import { isPromiseLike } from '../promises.js';
 import { launch } from './attempt.js';
@@ -14,29 +14,48 @@ import type { Flight, Outcome } from './flights.js';
 import { expirationOf, judge } from './freshness.js';
 import { type Look, withoutFresh } from './look.js';
 
-export async function getOrCreate(core: Core, call: Call): Promise<unknown> {
+/** Throws at once what is known at once: that the caller has given up, or that the store can't be read and `onBackendError` says so. */
+export function getOrCreate(core: Core, call: Call): Promise<unknown> {
   call.settings.signal?.throwIfAborted();
   if (core.store.backend.storesNothing) return createAlone(core, call);
 
+  const look = lookFor(core, call);
   core.enter();
+  if (!isPromiseLike(look)) return inRounds(core, call, look);
+  // The hot path of a hit in a store that answers later: no promise but this one and those of the look.
+  return Promise.resolve(look).then(
+    (seen) => {
+      if (seen.state !== 'fresh' || call.settings.earlyRefresh > 0) return inRounds(core, call, seen);
+      core.looked(call.key, seen);
+      core.leave();
+      return seen.value.payload;
+    },
+    (error: unknown) => {
+      core.leave();
+      throw error;
+    },
+  );
+}
+
+function lookFor(core: Core, { key, name, asked, settings }: Call): Awaitable<Look> {
+  return core.looks.look(key, name, asked, settings.tags);
+}
+
+async function inRounds(core: Core, call: Call, first: Look): Promise<unknown> {
   try {
-    return await rounds(core, call);
+    core.looked(call.key, first);
+    return await rounds(core, call, first);
   } finally {
     core.leave();
   }
 }
 
-/** Looks, and looks again, until there is something to give. */
-async function rounds(core: Core, call: Call): Promise<unknown> {
+/** Looks again, until there is something to give. */
+async function rounds(core: Core, call: Call, first: Look): Promise<unknown> {
   const { key, name, settings } = call;
-  let isFirstLook = true;
+  let seen = first;
   let hasTimedOut = false;
   for (;;) {
-    const look = core.looks.look(key, name, call.asked, settings.tags);
-    // No await where the store answers at once: what follows then belongs to the same instant as the look.
-    const seen = isPromiseLike(look) ? await look : look;
-    if (isFirstLook) core.looked(key, seen);
-    isFirstLook = false;
     if (seen.state === 'fresh') {
       if (isDueEarly(core, call, seen)) {
         launch(core, core.flights.open(name, { unattended: true }), call, withoutFresh(seen), { early: seen.value });
@@ -80,6 +99,9 @@ async function rounds(core: Core, call: Call): Promise<unknown> {
     if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call))) return outcome.entry.payload;
     if (outcome.kind === 'again' && stale && flight !== current) return stale.payload;
     hasTimedOut = outcome.kind === 'timeout';
+    const look = lookFor(core, call);
+    // No await where the store answers at once: what follows then belongs to the same instant as the look.
+    seen = isPromiseLike(look) ? await look : look;
   }
 }
 

@@ -34,13 +34,9 @@ export type Look = { readonly readAt: number; readonly sync: boolean } & (
 /** Why there is no entry to judge. */
 export type Absence = 'absent' | 'garbage' | 'other-version' | 'unreadable';
 
-/** What was read, and whether at once. */
-export interface Found extends Read {
-  readonly sync: boolean;
-}
 /** `trouble`: why it could not be read. */
-interface Answer extends Found {
-  readonly trouble: { readonly error: unknown } | undefined;
+interface Answer extends Read {
+  readonly trouble?: { readonly error: unknown };
 }
 
 export class Looks {
@@ -126,7 +122,7 @@ export class Looks {
    * names, whose records then come with the value; others that the entry bears take one command more.
    */
   look(key: string, name: string, asked: Freshness, tags: readonly string[]): Awaitable<Look> {
-    return andThen(this.#read(key, name, tags), (read) => {
+    return this.#read(key, name, tags, (read): Awaitable<Look> => {
       const { trouble, sentAt: readAt, sync } = read;
       if (trouble) return { state: 'missing', reason: 'unreadable', isDown: isDown(trouble.error), readAt, sync };
       return this.judge(key, read, asked);
@@ -156,26 +152,25 @@ export class Looks {
   }
 
   /** What a creation is decided by. */
-  judge(key: string, read: Found, asked: Freshness): Awaitable<Look> {
+  judge(key: string, read: Read, asked: Freshness): Awaitable<Look> {
     return this.#judged(this.#entryOf(key, read.stored), read, asked);
   }
 
-  #judged(entry: CachedValue | Absence, read: Omit<Found, 'stored'>, asked: Freshness): Awaitable<Look> {
+  #judged(entry: CachedValue | Absence, read: Omit<Read, 'stored'>, asked: Freshness): Awaitable<Look> {
     const { sentAt: readAt, sync } = read;
     if (typeof entry === 'string') return { state: 'missing', reason: entry, readAt, sync };
     if (!isCreated(entry)) return { state: 'missing', reason: 'other-version', readAt, sync };
+    const { clock } = this.#core;
     const cut = this.cutOf(entry, read.records);
-    const now = isPromiseLike(cut) ? false : sync;
-    return andThen(cut, (known) =>
-      lookOf(entry, judge(entry, asked, known, this.#core.clock.now()), { readAt, sync: now }),
-    );
+    if (!isPromiseLike(cut)) return lookOf(entry, judge(entry, asked, cut, clock.now()), { readAt, sync });
+    return cut.then((known) => lookOf(entry, judge(entry, asked, known, clock.now()), { readAt, sync: false }));
   }
 
   // ------------------------------------------------------------------------------------------------ looks of a reader
 
   /** What `get` gives: fresh values of any version; all that can be read, when `ignoreExpiration`. Counts. */
   find(key: string, asked: Freshness, ignoreExpiration: boolean): Awaitable<CachedValue | undefined> {
-    return andThen(this.#read(key, this.#core.store.mangle(key), []), ({ stored, records }) =>
+    return this.#read(key, this.#core.store.mangle(key), [], ({ stored, records }) =>
       this.#present(key, this.#entryOf(key, stored), records, asked, ignoreExpiration),
     );
   }
@@ -266,36 +261,36 @@ export class Looks {
 
   // ---------------------------------------------------------------------------------------------------------- reading
 
-  /** Sends a read, or shares one. Rejects only where the caller is to be told (`core.rejectsFor`). */
-  #read(key: string, name: string, tags: readonly string[]): Awaitable<Answer> {
+  /** Sends a read, or shares one, and goes on with what it answers. Rejects only where the caller is to be told (`core.rejectsFor`). */
+  #read<R>(key: string, name: string, tags: readonly string[], next: (read: Answer) => Awaitable<R>): Awaitable<R> {
     const core = this.#core;
-    if (this.#answersLater) return this.#settled(this.#reads.read(name, key, tags));
+    if (this.#answersLater) {
+      return this.#reads.read(name, key, tags).then(next, (error: unknown) => next(this.#unread(error)));
+    }
     const sentAt = core.flights.tick();
     const records = core.shared?.request(tags);
+    let stored: Awaitable<Storable | undefined>;
     try {
-      const stored = core.store.get(name, records);
-      if (!isPromiseLike(stored)) return { stored, records, sentAt, sync: true, trouble: undefined };
-      this.#answersLater = true;
-      const told = (error: unknown) => {
-        core.report('get', error, key);
-        throw error;
-      };
-      return this.#settled(stored.then((found) => ({ stored: found, records, sentAt }), told));
+      stored = core.store.get(name, records);
     } catch (error) {
       core.unreadable('get', error, key);
-      return { stored: undefined, records, sentAt, sync: true, trouble: { error } };
+      return next({ stored: undefined, records, sentAt, sync: true, trouble: { error } });
     }
-  }
-
-  #settled(read: PromiseLike<Read>): PromiseLike<Answer> {
-    const core = this.#core;
-    return read.then(
-      ({ stored, records, sentAt }): Answer => ({ stored, records, sentAt, sync: false, trouble: undefined }),
-      (error: unknown): Answer => {
-        if (core.rejectsFor(error)) throw error;
-        return { stored: undefined, records: undefined, sentAt: core.flights.tick(), sync: false, trouble: { error } };
+    if (!isPromiseLike(stored)) return next({ stored, records, sentAt, sync: true });
+    this.#answersLater = true;
+    return stored.then(
+      (found) => next({ stored: found, records, sentAt, sync: false }),
+      (error: unknown) => {
+        core.report('get', error, key);
+        return next(this.#unread(error));
       },
     );
+  }
+
+  #unread(error: unknown): Answer {
+    if (this.#core.rejectsFor(error)) throw error;
+    const sentAt = this.#core.flights.tick();
+    return { stored: undefined, records: undefined, sentAt, sync: false, trouble: { error } };
   }
 
   #entryOf(key: string, stored: Storable | undefined): CachedValue | Absence {
@@ -318,10 +313,10 @@ function isCreated({ metadata }: CachedValue): boolean {
   return metadata.v === VALUE_VERSION && metadata.ct > 0;
 }
 
-function lookOf(entry: CachedValue, verdict: Verdict, when: Pick<Look, 'readAt' | 'sync'>): Look {
-  if (verdict === 'fresh') return { state: 'fresh', value: entry, ...when };
-  if (isMissing(verdict)) return { state: 'missing', reason: verdict, ...when };
-  return { state: 'stale', value: entry, reason: verdict, ...when };
+function lookOf(entry: CachedValue, verdict: Verdict, { readAt, sync }: Pick<Look, 'readAt' | 'sync'>): Look {
+  if (verdict === 'fresh') return { state: 'fresh', value: entry, readAt, sync };
+  if (isMissing(verdict)) return { state: 'missing', reason: verdict, readAt, sync };
+  return { state: 'stale', value: entry, reason: verdict, readAt, sync };
 }
 
 /** A look of somebody who wants it newer: what is fresh counts as stale. */

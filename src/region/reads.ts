@@ -13,6 +13,8 @@ export interface Read {
   readonly records: RecordsRequest | undefined;
   /** When it was sent, in the order of `Flights.tick()`. */
   readonly sentAt: number;
+  /** It was answered at once: nothing can have happened since. */
+  readonly sync: boolean;
 }
 
 export interface ReadsOptions {
@@ -144,8 +146,9 @@ export class SharedReads {
     const records = request(tags);
     try {
       const answer = send(records);
-      if (isPromiseLike(answer)) answer.then((late) => answered(late, { records, sentAt }), refused);
-      else answered(answer, { records, sentAt });
+      const read = { records, sentAt, sync: false };
+      if (isPromiseLike(answer)) answer.then((late) => answered(late, read), refused);
+      else answered(answer, read);
     } catch (error) {
       refused(error);
     }
