@@ -20,9 +20,12 @@ export interface WaitOptions {
   readonly wake?: (run: () => void) => () => void;
 }
 
+/** Any: it only has to be there. Milliseconds. */
+const STAY = 60_000;
+
 /**
  * Tries until something is won: sleeps between tries with full jitter, or until woken; a last time when the limit has passed.
- * `undefined`: not won in time. Rejects with `signal.reason` when aborted, and with what a try throws. A try that wins while it is
+ * `undefined`: not won in time. Keeps the process alive meanwhile. Rejects with `signal.reason` when aborted, and with what a try throws. A try that wins while it is
  * aborted has won: who called gives back what it gave.
  */
 export async function waitUntil<T>(
@@ -34,6 +37,7 @@ export async function waitUntil<T>(
   signal?.throwIfAborted();
   let isOver = wait === false || limit === 0;
   let nap: Nap | undefined;
+  let stay: ReturnType<typeof setInterval> | undefined;
   const stopLimit = isOver
     ? () => {}
     : after(clock, limit, () => {
@@ -48,6 +52,8 @@ export async function waitUntil<T>(
       try {
         const won = await attempt();
         if (won !== undefined || isLast) return won;
+        // Nothing else may be left that keeps the process alive: no socket tells when another process is done.
+        stay ??= setInterval(() => {}, STAY);
         await nap.sleep(random() * sleep);
       } finally {
         nap.end();
@@ -55,6 +61,7 @@ export async function waitUntil<T>(
     }
   } finally {
     stopLimit();
+    clearInterval(stay);
   }
 }
 

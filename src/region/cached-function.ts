@@ -8,7 +8,7 @@ import { shown } from '../shown.js';
 import { checkObject, refuseUnknown } from '../validation.js';
 import type { Decoration } from './decorator-options.js';
 import type { CallOptions } from './decorator-types.js';
-import { type CallPolicy, checkTags, POLICY_NAMES } from './settings.js';
+import { belongsToRegion, type CallPolicy, checkTags, POLICY_NAMES } from './settings.js';
 
 /** `this` of a method, and nothing where there is none. */
 export type Self = unknown;
@@ -94,7 +94,7 @@ export class Cached {
   with(bound: object | undefined, options: CallOptions): AnyFunction {
     const { host, original, policy: own } = this.#parts;
     checkObject('The options of with()', options);
-    refuseUnknown('with()', options, [...POLICY_NAMES, 'signal']);
+    refuseUnknown('with()', options, [...POLICY_NAMES, 'signal'], belongsToRegion);
     const policy = host.override(own, options);
     const cached = this;
     const call: AnyFunction = bound

@@ -374,6 +374,7 @@ describe('one call of a cached function', () => {
     expect(() => cached.with({ sginal: undefined, expirationtime: 5 } as never)).toThrow(
       'Did you mean "expirationTime"?',
     );
+    expect(() => cached.with({ backendTimeout: 5 } as never)).toThrow('It is an option of configure().');
     expect(() => cached.with({ lockWait: 'soon' })).toThrow(ValidationError);
     expect(() => cached.with({ shouldCache: () => true } as never)).toThrow(ValidationError);
     expect(() => cached.with(5 as never)).toThrow(ValidationError);

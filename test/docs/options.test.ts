@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ConfigureOptions, Explanation, Policy, RegionOptions, RegionStatistics } from '../../src/api.js';
+import * as errors from '../../src/errors.js';
 import { ROOT } from './page.js';
 
 /** Of each option the chapter that has an example of it. */
@@ -92,6 +93,12 @@ describe('the guide', () => {
   it('says of every option of a policy and of the store what one wants who sets it', () => {
     const { wrap, replaceExistingBackend, ...wanted } = CONFIGURE;
     expect(missing(Object.keys(wanted), pageOf('choosing'))).toEqual([]);
+  });
+
+  it('has every error with its code', () => {
+    const { DogpileCacheError, ...classes } = errors;
+    const rows = Object.values(classes).map((Class) => `| \`${Class.name}\` | \`${new Class().code}\` |`);
+    expect(rows.filter((row) => !pageOf('failures').includes(row))).toEqual([]);
   });
 
   it('says what every counter counts and what every field of an explanation says', () => {

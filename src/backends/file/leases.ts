@@ -61,8 +61,6 @@ interface Taken {
 
 /** A range that was busy for a moment (another looked whether it was free) is asked for again soon. */
 const SECOND_TRY = 10;
-/** Any: it only has to be there. */
-const STAY = 60_000;
 /** Waiters sleep at most so many times `lockSleep`: a look is a read of the map and one system call. */
 const LONGEST_SLEEP = 5;
 
@@ -92,8 +90,6 @@ export class Leases {
     }
     const { environment, settings, host } = this.#parts;
     const { clock, random } = host();
-    // Nothing else may be left that keeps the process alive: no socket tells when the other is done.
-    const stay = setInterval(() => {}, STAY);
     return waitUntil(() => environment.naming(() => this.tryAcquire([key], records).get(key)), {
       wait,
       signal,
@@ -102,7 +98,7 @@ export class Leases {
       poll: settings.sleep,
       cap: settings.sleep * LONGEST_SLEEP,
       wake: (run) => environment.onRelease(key, run),
-    }).finally(() => clearInterval(stay));
+    });
   }
 
   /** Those that are won at once. */
