@@ -3,6 +3,7 @@
  * try is and what it wins is the backend's.
  */
 import type { Awaitable, Clock, Duration } from '../api.js';
+import { keepsAlive } from '../clock.js';
 import { durationOption } from '../duration.js';
 import { onAbort } from './aborts.js';
 import { after } from './timer.js';
@@ -96,6 +97,8 @@ class Nap {
       };
       const stopListening = onAbort(signal, finish);
       const timer = this.#clock.setTimeout(finish, ms);
+      // Nothing else may be under way meanwhile: a process whose caller waits here would end in the middle of his call.
+      keepsAlive(timer);
       this.#finish = finish;
     });
     signal?.throwIfAborted();
