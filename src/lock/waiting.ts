@@ -3,7 +3,6 @@
  * try is and what it wins is the backend's.
  */
 import type { Awaitable, Clock, Duration } from '../api.js';
-import { keepsAlive } from '../clock.js';
 import { durationOption } from '../duration.js';
 import { onAbort } from './aborts.js';
 import { after } from './timer.js';
@@ -26,8 +25,8 @@ const STAY = 60_000;
 
 /**
  * Tries until something is won: sleeps between tries with full jitter, or until woken; a last time when the limit has passed.
- * `undefined`: not won in time. Keeps the process alive meanwhile. Rejects with `signal.reason` when aborted, and with what a try throws. A try that wins while it is
- * aborted has won: who called gives back what it gave.
+ * `undefined`: not won in time. Keeps the process alive meanwhile. Rejects with `signal.reason` when aborted, and with what a try throws. A
+ * try that wins while it is aborted has won: who called gives back what it gave.
  */
 export async function waitUntil<T>(
   attempt: () => Awaitable<T | undefined>,
@@ -97,8 +96,6 @@ class Nap {
       };
       const stopListening = onAbort(signal, finish);
       const timer = this.#clock.setTimeout(finish, ms);
-      // Nothing else may be under way meanwhile: a process whose caller waits here would end in the middle of his call.
-      keepsAlive(timer);
       this.#finish = finish;
     });
     signal?.throwIfAborted();

@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+/** Two keys that share a byte of the lock file. */
+import { describe, expect, it, vi } from 'vitest';
 import type { CacheBackend, Lease } from '../../../src/api.js';
 import { makeRegion } from '../../../src/index.js';
 import { newFile, opened } from './support/folder.js';
 
 // Two keys of one byte are found by nobody: here all of them have one.
-beforeAll(() => {
-  vi.mock('../../../src/backends/file/keys.js', async (original) => ({
-    ...(await original<typeof import('../../../src/backends/file/keys.js')>()),
-    byteOf: () => 2 ** 52,
-  }));
-});
-afterAll(() => vi.doUnmock('../../../src/backends/file/keys.js'));
+vi.mock('../../../src/backends/file/keys.js', async (original) => ({
+  ...(await original<typeof import('../../../src/backends/file/keys.js')>()),
+  byteOf: () => 2 ** 52,
+}));
 
 async function tryFor(backend: CacheBackend<Uint8Array>, key: string): Promise<Lease | undefined> {
   return backend.mutex?.(key)?.acquire({ wait: false });

@@ -1,11 +1,6 @@
 /** What a region promises over several processes, by our own memcached client, with the server's leases and with `_lock<key>`. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { memcachedBackend } from '../../../src/backends/memcached.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
-import { builtPath } from '../../support/built.js';
 import { type Child, startChild } from './support/meta-child.js';
 
 async function started(count: number, args: object): Promise<{ server: RunningMemcached; children: Child[] }> {
@@ -83,31 +78,4 @@ describe.each([{ lease: 'server' as const }, { lease: 'key' as const }])('lease:
     expect(await created).toBe('made');
     expect(await waiting).toEqual({ creations: 0, values: ['made'] });
   });
-});
-
-it('a process that has nothing else to do waits for a creation elsewhere', async () => {
-  const server = await startMemcached();
-  onTestFinished(() => server.stop());
-  const backend = memcachedBackend({ url: server.url });
-  onTestFinished(async () => backend.close?.());
-  const lease = await backend.mutex?.('k')?.acquire();
-  const code = `
-    const { makeRegion } = await import(${JSON.stringify(`file://${await builtPath()}/index.js`)});
-    const region = makeRegion().configure('memcached', { arguments: { url: '${server.url}' } });
-    await region.ready();
-    console.log('waits');
-    console.log(await region.getOrCreate('k', () => 'created'));
-    await region.close();`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  const ended = once(child, 'close');
-  await once(child.stdout, 'data');
-  await sleep(1000);
-  await lease?.release();
-  expect(await ended).toEqual([0, null]);
-  expect(output).toBe('waits\ncreated\n');
 });
