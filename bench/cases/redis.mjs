@@ -1,8 +1,9 @@
 /**
  * Hits in a Redis server that this case starts, of values of about 200 bytes, one after the other and a hundred in flight. The baseline
  * is the raw client's own GET of the same bytes; beside it what anyone has to do who wants a value of it: read the text, and parse it.
- * The law: 85 % of the raw throughput of node-redis as it comes, with a hundred in flight. Where a GET costs less than making a value
- * of it (one after the other on the loopback, clients without timers of their own), parsing alone takes more than that: shown, not judged.
+ * The law: 85 % of the raw throughput of both clients as they come, with a hundred in flight, whose hits are one MGET. Shown and not
+ * judged are those that gather commands or have no timers of their own, to whom parsing the value is more than that alone; and hits one after
+ * the other, where the record that comes with the value, the metadata and the deadlines are all paid for each time.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,11 +22,11 @@ export const title = 'Hits in Redis, 200 bytes of JSON, against the raw client';
 
 const HOUR = 3_600_000;
 const IN_FLIGHT = 100;
-const JUDGED = 'redis';
+const JUDGED = ['redis', 'ioredis'];
 const nameOf = (client, inFlight, what) => `${client}, ${inFlight} in flight: ${what}`;
 const HIT = 'region.getOrCreate';
 
-export const laws = [{ name: nameOf(JUDGED, IN_FLIGHT, HIT), most: 1 / 0.85 }];
+export const laws = JUDGED.map((client) => ({ name: nameOf(client, IN_FLIGHT, HIT), most: 1 / 0.85 }));
 
 export async function run(options) {
   const folder = await mkdtemp(join(tmpdir(), 'dogpile-bench-'));
@@ -79,7 +80,7 @@ function inLanes(keys, call) {
 
 /** Each with a second client of the same options, which the region is given. */
 const clients = new Map([
-  [JUDGED, (port) => openNodeRedis(port, {})],
+  ['redis', (port) => openNodeRedis(port, {})],
   // As clients that are made of a URL: no timer for each command.
   ['redis without its timeout', (port) => openNodeRedis(port, { commandOptions: { timeout: 0 } })],
   ['ioredis', (port) => openIoredis(port, {})],

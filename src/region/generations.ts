@@ -65,9 +65,9 @@ export class SharedGenerations {
   }
 
   /** The records that came with a read; read now where they did not come along, or not those of all these tags. */
-  recordsFor(tags: readonly string[], request: RecordsRequest | undefined): Awaitable<Records> {
+  recordsFor(tags: readonly string[] | undefined, request: RecordsRequest | undefined): Awaitable<Records> {
     const found = request?.found;
-    if (found && tags.every((tag) => found.tags.has(tag))) return this.#learn(found);
+    if (found && (!tags || tags.every((tag) => found.tags.has(tag)))) return this.#learn(found);
     const anew = this.request(tags);
     return andThen(this.#store.read(anew), () => {
       if (request) request.found = anew.found;

@@ -219,23 +219,25 @@ export class Looks {
 
   /** What invalidations have done to an entry. While they can't be asked for, nothing is known to be valid. */
   cutOf(entry: CachedValue, request: RecordsRequest | undefined): Awaitable<Cut> {
-    const failed = (error: unknown): Cut => {
-      this.#core.report('invalidations', error);
-      return 'hard';
-    };
     try {
       const cut = this.#cutOf(entry, request);
-      return isPromiseLike(cut) ? cut.then(undefined, failed) : cut;
+      return isPromiseLike(cut) ? cut.then(undefined, (error: unknown) => this.#unknown(error)) : cut;
     } catch (error) {
-      return failed(error);
+      return this.#unknown(error);
     }
+  }
+
+  #unknown(error: unknown): Cut {
+    this.#core.report('invalidations', error);
+    return 'hard';
   }
 
   #cutOf(entry: CachedValue, request: RecordsRequest | undefined): Awaitable<Cut> {
     const { invalidation, tags } = this.#core;
     if (invalidation instanceof SharedGenerations) {
-      const records = invalidation.recordsFor(entry.metadata.t ?? [], request);
-      return andThen(records, (known) => cutByRecords(entry, known));
+      const records = invalidation.recordsFor(entry.metadata.t, request);
+      if (!isPromiseLike(records)) return cutByRecords(entry, records);
+      return records.then((known) => cutByRecords(entry, known));
     }
     return andThen(cutoffsOf(invalidation), (cutoffs) => worse(cutByTime(entry, cutoffs), tags.cutOf(entry)));
   }

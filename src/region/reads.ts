@@ -114,7 +114,7 @@ export class SharedReads {
       batch.reduce((all, { tags }) => union(all, tags), NO_TAGS),
       (records) => getMulti(names, records),
       (answers, read) => {
-        for (const [at, asked] of batch.entries()) this.#answered(asked, { stored: answers[at], ...read });
+        for (const [at, asked] of batch.entries()) this.#answered(asked, answers[at], read);
       },
       (error) => {
         // What is out of reach is so for each; else one key may be why, and is no trouble of the others.
@@ -129,7 +129,7 @@ export class SharedReads {
     this.#ask(
       asked.tags,
       (records) => get(asked.lane.name, records),
-      (stored, read) => this.#answered(asked, { stored, ...read }),
+      (stored, read) => this.#answered(asked, stored, read),
       (error) => this.#refused(asked, error),
     );
   }
@@ -154,8 +154,8 @@ export class SharedReads {
     }
   }
 
-  #answered(asked: Asked, read: Read): void {
-    asked.resolve(read);
+  #answered(asked: Asked, stored: Storable | undefined, { records, sentAt, sync }: Omit<Read, 'stored'>): void {
+    asked.resolve({ stored, records, sentAt, sync });
     this.#arrived(asked.lane);
   }
 

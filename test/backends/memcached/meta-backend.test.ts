@@ -464,6 +464,19 @@ describe('several servers', () => {
     await backend.close?.();
   });
 
+  it('reads of one tick reject for the keys of a frozen one, where a region is to say so, and answer for the others', async () => {
+    const { lame, backend, keys, own } = await three();
+    const region = makeRegion({ name: 'r' });
+    region.configure(backend, { expirationTime: '1h', regionInvalidator: 'local', onBackendError: 'throw' });
+    await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
+    lame.freeze();
+    const answers = await Promise.allSettled(keys.map((key) => region.get(key)));
+    expect(keys.filter((_, at) => answers[at]?.status === 'rejected')).toEqual(own);
+    for (const answer of answers) if (answer.status === 'fulfilled') expect(answer.value).toBe('stored');
+    lame.thaw();
+    await region.close();
+  });
+
   it('a region goes on creating for the keys of a frozen one, and its breaker stays closed', async () => {
     const { lame, backend, keys, own, others } = await three();
     const region = makeRegion({ name: 'r' }).configure(backend, { expirationTime: '1h', regionInvalidator: 'local' });

@@ -55,6 +55,20 @@ describe.each([...made, ...handedIn])('$way', (way: Way) => {
     expect(denied.map(({ object }) => String(object)).filter((object) => !object.startsWith('client'))).toEqual([]);
   });
 
+  it('a key that may not be read is no trouble of those that are asked for in the same tick', async () => {
+    const { url } = await serveUser(`+@all ${PATTERNS}`);
+    const backend = await open(url, {}, way);
+    const region = makeRegion({ name: 'app' }).configure(backend, { expirationTime: '1h', onBackendError: 'throw' });
+    await region.setMulti({ 'app:k': 1, 'app:l': 2 });
+    const calls = ['app:k', 'other', 'app:l'].map((key) => region.get(key));
+    expect(await Promise.allSettled(calls)).toMatchObject([
+      { value: 1 },
+      { reason: { ...unavailable, message: expect.stringContaining('NOPERM') } },
+      { value: 2 },
+    ]);
+    expect(region.statistics.backendErrors).toBe(1);
+  });
+
   it('keys of others are refused, and nothing of them is touched', async () => {
     const { observer, url } = await serveUser(`+@all ${PATTERNS}`);
     await observer.raw('SET', 'other', 'theirs');
