@@ -1,7 +1,7 @@
 /** What a region promises over several processes, by our own memcached client, with the server's leases and with `_lock<key>`. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
-import { type Child, startChild } from './support/package-child.js';
+import { type Child, startChild } from './support/child.js';
 
 async function started(count: number, args: object): Promise<{ server: RunningMemcached; children: Child[] }> {
   const server = await startMemcached();

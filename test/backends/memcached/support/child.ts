@@ -53,7 +53,7 @@ export class Child {
 
 export async function startChild(args: MemcachedArguments & { readonly policy?: ConfigureOptions }): Promise<Child> {
   const given = JSON.stringify({ built: await builtPath(), ...args });
-  const program = join(import.meta.dirname, 'package-child.mjs');
+  const program = join(import.meta.dirname, 'child.mjs');
   const child = new Child(fork(program, [given], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
   onTestFinished(() => child.kill());
   await child.says('here');
