@@ -15,28 +15,30 @@ import { expirationOf, judge } from './freshness.js';
 import { type Look, withoutFresh } from './look.js';
 
 export async function getOrCreate(core: Core, call: Call): Promise<unknown> {
-  call.settings.signal?.throwIfAborted();
+  const { key, name, settings } = call;
+  settings.signal?.throwIfAborted();
   if (core.store.backend.storesNothing) return createAlone(core, call);
 
   core.enter();
   try {
-    return await rounds(core, call);
+    const look = core.looks.look(key, name, call.asked, settings.tags);
+    // No await where the store answers at once: what follows then belongs to the same instant as the look.
+    const seen = isPromiseLike(look) ? await look : look;
+    core.looked(key, seen);
+    // Most calls end here, and need no second function that waits.
+    if (seen.state === 'fresh' && settings.earlyRefresh === 0) return seen.value.payload;
+    return await rounds(core, call, seen);
   } finally {
     core.leave();
   }
 }
 
-/** Looks, and looks again, until there is something to give. */
-async function rounds(core: Core, call: Call): Promise<unknown> {
+/** Looks again until there is something to give. */
+async function rounds(core: Core, call: Call, first: Look): Promise<unknown> {
   const { key, name, settings } = call;
-  let isFirstLook = true;
   let hasTimedOut = false;
+  let seen = first;
   for (;;) {
-    const look = core.looks.look(key, name, call.asked, settings.tags);
-    // No await where the store answers at once: what follows then belongs to the same instant as the look.
-    const seen = isPromiseLike(look) ? await look : look;
-    if (isFirstLook) core.looked(key, seen);
-    isFirstLook = false;
     if (seen.state === 'fresh') {
       if (isDueEarly(core, call, seen)) {
         launch(core, core.flights.open(name, { unattended: true }), call, withoutFresh(seen), { early: seen.value });
@@ -80,6 +82,8 @@ async function rounds(core: Core, call: Call): Promise<unknown> {
     if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call))) return outcome.entry.payload;
     if (outcome.kind === 'again' && stale && flight !== current) return stale.payload;
     hasTimedOut = outcome.kind === 'timeout';
+    const look = core.looks.look(key, name, call.asked, settings.tags);
+    seen = isPromiseLike(look) ? await look : look;
   }
 }
 

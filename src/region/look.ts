@@ -125,11 +125,25 @@ export class Looks {
    * names, whose records then come with the value; others that the entry bears take one command more.
    */
   look(key: string, name: string, asked: Freshness, tags: readonly string[]): Awaitable<Look> {
+    if (this.#answersLater) return this.#lookLater(key, name, asked, tags);
     return andThen(this.#read(key, name, tags), (read) => {
       const { trouble, sentAt: readAt, sync } = read;
-      if (trouble) return { state: 'missing', reason: 'unreadable', isDown: isDown(trouble.error), readAt, sync };
+      if (trouble) return unreadable(trouble.error, readAt, sync);
       return this.judge(key, read, asked);
     });
+  }
+
+  /** The same by one promise: every hit of a remote store comes this way. */
+  #lookLater(key: string, name: string, asked: Freshness, tags: readonly string[]): PromiseLike<Look> {
+    const core = this.#core;
+    return this.#reads.read(name, key, tags).then(
+      ({ stored, records, sentAt }) =>
+        this.#judged(this.#entryOf(key, stored), { records, sentAt, sync: false }, asked),
+      (error: unknown): Look => {
+        if (core.throwsOnError) throw error;
+        return unreadable(error, core.flights.tick(), false);
+      },
+    );
   }
 
   /** Reads and judges many, in one command; one more where entries bear tags that the call does not name. */
@@ -147,7 +161,7 @@ export class Looks {
       stored = await core.store.getMulti(names, records);
     } catch (error) {
       core.unreadable('getMulti', error);
-      return keys.map(() => ({ state: 'missing', reason: 'unreadable', isDown: isDown(error), readAt, sync: false }));
+      return keys.map(() => unreadable(error, readAt, false));
     }
     const entries = keys.map((key, at) => this.#entryOf(key, stored[at]));
     const known = await this.#withTags(entries, records);
@@ -315,6 +329,10 @@ export class Looks {
 /** Of the version that we create, and with a creation time: what else there is, `get` gives, and a creation replaces. */
 function isCreated({ metadata }: CachedValue): boolean {
   return metadata.v === VALUE_VERSION && metadata.ct > 0;
+}
+
+function unreadable(error: unknown, readAt: number, sync: boolean): Look {
+  return { state: 'missing', reason: 'unreadable', isDown: isDown(error), readAt, sync };
 }
 
 function lookOf(entry: CachedValue, verdict: Verdict, when: Pick<Look, 'readAt' | 'sync'>): Look {

@@ -21,6 +21,7 @@ import { secondsOf } from './expiry.js';
 import { checkKey, memcachedKeyMangler } from './keys.js';
 import { isStub } from './marks.js';
 import { MetaClient } from './meta/client.js';
+import type { MetaConnection } from './meta/connection.js';
 import type { Reply } from './meta/reply-parser.js';
 import { commit, put, remove, type Write, type Written } from './meta-commit.js';
 import { MetaFence } from './meta-fence.js';
@@ -101,15 +102,18 @@ class MetaBackend implements CacheBackend<Uint8Array> {
 
   // ------------------------------------------------------------------------------------------------------------ reads
 
-  async get(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
+  /** Most hits are this: no promise is made that need not be. */
+  get(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
     const deadline = this.#deadline();
-    const server = this.#client.serverOf(checkKey(key));
-    const connection = server.ready ?? (await server.connection(deadline));
     const records = options?.records;
-    const reading = connection.send('mg', key, 'v', { deadline });
-    if (!records) return storedIn(await reading);
-    const [reply] = await Promise.all([reading, this.#records.read(records, deadline)]);
-    return storedIn(reply);
+    try {
+      const server = this.#client.serverOf(checkKey(key));
+      const send = (connection: MetaConnection) => connection.send('mg', key, 'v', { deadline });
+      const reading = server.ready ? send(server.ready) : server.connection(deadline).then(send);
+      return (records ? this.#records.along(records, reading, deadline) : reading).then(storedIn);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async getMulti(keys: readonly string[], options?: ReadOptions): Promise<(Uint8Array | undefined)[]> {

@@ -14,6 +14,13 @@ import { readMany } from './meta-reads.js';
 
 const NO_TAGS: Records['tags'] = new Map();
 
+/** A read of a region's record without tags. */
+interface AskedRecord {
+  readonly reading: Promise<Records>;
+  /** Once it is there. */
+  found: Records | undefined;
+}
+
 interface RaiseOptions {
   /** Of the region, as it stands since. */
   readonly record: RegionRecord;
@@ -26,7 +33,7 @@ export class MetaRecords {
   readonly #client: MetaClient;
   readonly #host: () => BackendHost;
   /** Reads of this turn, by region. Written by `#regionAlone`; empty when the turn is over. */
-  readonly #asked = new Map<string, Promise<Records>>();
+  readonly #asked = new Map<string, AskedRecord>();
 
   constructor(client: MetaClient, host: () => BackendHost) {
     this.#client = client;
@@ -35,7 +42,7 @@ export class MetaRecords {
 
   async read(request: RecordsRequest, deadline: number): Promise<void> {
     if (request.tags.length === 0) {
-      request.found = await this.#regionAlone(request.region, deadline);
+      request.found = await this.#regionAlone(request.region, deadline).reading;
       return;
     }
     const names = recordNames(request).map(memcachedKeyMangler);
@@ -46,14 +53,39 @@ export class MetaRecords {
     );
   }
 
+  /** An answer, once the records are there, too: most hits find them there, and need no promise more. */
+  along<T>(request: RecordsRequest, answer: Promise<T>, deadline: number): Promise<T> {
+    if (request.tags.length > 0) {
+      return Promise.all([answer, this.read(request, deadline)]).then(([value]) => value);
+    }
+    const asked = this.#regionAlone(request.region, deadline);
+    return answer.then((value) => {
+      if (asked.found) {
+        request.found = asked.found;
+        return value;
+      }
+      return asked.reading.then((found) => {
+        request.found = found;
+        return value;
+      });
+    });
+  }
+
   /** One command for all who ask in one turn: it goes out with what they ask besides. */
-  #regionAlone(region: string, deadline: number): Promise<Records> {
-    const asked = this.#asked.get(region);
-    if (asked) return asked;
-    const reading = this.#readRegion(region, deadline);
-    this.#asked.set(region, reading);
+  #regionAlone(region: string, deadline: number): AskedRecord {
+    const known = this.#asked.get(region);
+    if (known) return known;
+    const asked: AskedRecord = { reading: this.#readRegion(region, deadline), found: undefined };
+    asked.reading.then(
+      (found) => {
+        asked.found = found;
+      },
+      // Told to each who waits for it; whose own read fails need not.
+      () => {},
+    );
+    this.#asked.set(region, asked);
     process.nextTick(() => this.#asked.delete(region));
-    return reading;
+    return asked;
   }
 
   async #readRegion(region: string, deadline: number): Promise<Records> {
