@@ -58,7 +58,9 @@ class Child {
 async function start(name: string, args: object = {}): Promise<Child> {
   const given = JSON.stringify({ built: await builtPath(), name, url: server.url, args });
   const child = new Child(
-    fork(join(import.meta.dirname, 'support/package-child.mjs'), [given], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    fork(join(import.meta.dirname, 'support/package-child.mjs'), [given], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    }),
   );
   onTestFinished(() => void child.process.kill('SIGKILL'));
   await child.says('here');
