@@ -381,7 +381,7 @@ describe('several servers', () => {
       const report = vi.fn();
       const { lame, backend, keys, own, others } = await three(report);
       expect(own.length).toBeGreaterThan(3);
-      if (what === 'frozen') lame.freeze();
+      if (what === 'frozen') await lame.frozen();
       else await lame.kill();
       const began = performance.now();
       const answers = await Promise.allSettled(keys.map(async (key) => backend.get(key)));
@@ -421,7 +421,7 @@ describe('several servers', () => {
     const { lame, backend, keys, own, others } = await three();
     const region = makeRegion({ name: 'r' }).configure(backend, { expirationTime: '1h', regionInvalidator: 'local' });
     await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
-    lame.freeze();
+    await lame.frozen();
     const create = vi.fn(() => 'created');
     const values = await Promise.all(keys.map((key) => region.getOrCreate(key, create)));
     expect(keys.filter((_, at) => values[at] === 'created')).toEqual(own);

@@ -194,7 +194,7 @@ describe('a server that fails', () => {
     const first = await start();
     const server = serverOf(first);
     await set(server, 'k', 'v');
-    first.freeze();
+    await first.frozen();
     const under = Promise.allSettled([get(server, 'k'), get(server, 'k')]);
     await first.kill();
     for (const call of await under)
@@ -223,7 +223,7 @@ describe('a server that fails', () => {
     const first = await start();
     const server = serverOf(first, { timeout: 300 });
     await set(server, 'k', 'v');
-    first.freeze();
+    await first.frozen();
     const connection = await server.connection(server.deadline());
     const under = [get(server, 'k'), connection.getMany(['k'], 'v', { deadline: server.deadline() })];
     for (const call of await Promise.allSettled(under))
@@ -313,7 +313,7 @@ describe('several servers', () => {
     const lame = three[0];
     const own = keys.filter((key) => client.serverOf(key).place === lame?.url);
     expect(own.length).toBeGreaterThan(0);
-    lame?.freeze();
+    await lame?.frozen();
     const answers = await Promise.allSettled(keys.map(ask));
     for (const [at, answer] of answers.entries()) {
       if (own.includes(keys[at] ?? '')) expect(answer.status).toBe('rejected');
