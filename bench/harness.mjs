@@ -8,6 +8,7 @@
  * @typedef {object} Contestant
  * @property {string} name
  * @property {(operations: number) => Promise<unknown> | unknown} run does so many operations
+ * @property {number} [size] how many each of them counts for, 1 by default
  * @property {() => unknown} [before] before each sample, not measured
  */
 
@@ -43,19 +44,19 @@ export async function compare(contestants, { rounds = 31, most = 1_000_000 } = {
   });
 }
 
-/** Nanoseconds of one operation. */
-async function sample({ run, before }, operations) {
+/** Nanoseconds of one operation, or of each that it counts for. */
+async function sample({ run, before, size = 1 }, operations) {
   await before?.();
   const start = process.hrtime.bigint();
   await run(operations);
-  return Number(process.hrtime.bigint() - start) / operations;
+  return Number(process.hrtime.bigint() - start) / operations / size;
 }
 
 /** Warms it up, and finds how many operations fill a sample. */
 async function calibrate(contestant, most) {
   let operations = 1;
   for (let warm = 0; warm < 8; ) {
-    const ms = ((await sample(contestant, operations)) * operations) / 1e6;
+    const ms = ((await sample(contestant, operations)) * operations * (contestant.size ?? 1)) / 1e6;
     if (ms >= SAMPLE_MS / 2 || operations === most) warm++;
     const wanted = Math.ceil((operations * SAMPLE_MS) / Math.max(ms, 0.01));
     operations = Math.max(1, Math.min(most, wanted, operations * 10));

@@ -5,7 +5,20 @@
 import { parseArgs } from 'node:util';
 
 const CASES = [
-  ...['hit', 'zipf', 'decorated', 'miss', 'crowd', 'multi', 'serialized', 'file', 'redis', 'fleet', 'bytes'],
+  ...[
+    'hit',
+    'zipf',
+    'decorated',
+    'miss',
+    'crowd',
+    'multi',
+    'serialized',
+    'file',
+    'redis',
+    'memcached',
+    'fleet',
+    'bytes',
+  ],
   ...['early-refresh', 'tags'],
 ];
 

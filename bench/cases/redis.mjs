@@ -5,10 +5,7 @@
  * judged are those that gather commands or have no timers of their own, to whom parsing the value is more than that alone; and hits one after
  * the other, where the record that comes with the value, the metadata and the deadlines are all paid for each time.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeRegion } from 'dogpile-cache';
@@ -16,6 +13,8 @@ import { redisBackend } from 'dogpile-cache/redis';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { compare } from '../harness.mjs';
+import { inLanes } from '../lanes.mjs';
+import { startRedis } from '../redis-server.mjs';
 import { user } from '../values.mjs';
 
 export const title = 'Hits in Redis, 200 bytes of JSON, against the raw client';
@@ -30,7 +29,8 @@ export const laws = JUDGED.map((client) => ({ name: nameOf(client, IN_FLIGHT, HI
 
 export async function run(options) {
   const folder = await mkdtemp(join(tmpdir(), 'dogpile-bench-'));
-  const server = await startServer(folder);
+  const server = await startRedis(folder);
+  if (!server) throw new Error('There is no redis-server.');
   const ends = [];
   try {
     const results = [];
@@ -44,14 +44,14 @@ export async function run(options) {
       for (const key of keys) await region.set(key, value);
       for (const inFlight of [1, IN_FLIGHT]) {
         const lanes = keys.slice(0, inFlight);
-        const contestant = (what, call) => ({ name: nameOf(client, inFlight, what), run: inLanes(lanes, call) });
+        const contestant = (what, call) => inLanes(nameOf(client, inFlight, what), lanes, call);
         const compared = await compare(
           [
             contestant("the client's GET", get),
             contestant('GET and JSON.parse', async (key) => parsed(await get(key))),
             contestant(HIT, (key) => region.getOrCreate(key, user)),
           ],
-          { ...options, most: 20_000 },
+          { ...options, most: 20_000 / inFlight },
         );
         results.push(...compared);
       }
@@ -67,15 +67,6 @@ export async function run(options) {
 /** What stands behind the metadata of an entry. */
 function parsed(text) {
   return JSON.parse(text.slice(text.indexOf('|') + 1));
-}
-
-/** Each key in a lane of its own, one call after the other. The loops are made anew, so that each is compiled for its call. */
-function inLanes(keys, call) {
-  const lane = new Function(
-    'call',
-    'return async (key, operations) => { for (let i = 0; i < operations; i++) await call(key); }',
-  )(call);
-  return (operations) => Promise.all(keys.map((key) => lane(key, Math.ceil(operations / keys.length))));
 }
 
 /** Each with a second client of the same options, which the region is given. */
@@ -98,28 +89,4 @@ async function openIoredis(port, options) {
   const [raw, client] = [1, 2].map(() => new Redis(port, '127.0.0.1', options));
   const end = () => [raw, client].forEach((one) => void one.disconnect());
   return { get: (key) => raw.get(key), backend: redisBackend({ client }), end };
-}
-
-async function startServer(folder) {
-  const port = await freePort();
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = once(child, 'exit');
-  for await (const chunk of child.stdout) if (String(chunk).includes('Ready to accept connections')) break;
-  return {
-    port,
-    stop: async () => {
-      child.kill();
-      await ended;
-    },
-  };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

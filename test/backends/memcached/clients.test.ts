@@ -1,6 +1,6 @@
 /** Where clients come from: handed in, made here, with credentials, over TLS and unix sockets, or not installed. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,7 +9,6 @@ import { memcacheClientBackend, memjsBackend } from '../../../src/backends/memca
 import { makeRegion } from '../../../src/region/region.js';
 import { startMemcached } from '../../services/memcached.js';
 import { startMemcachedWithSasl } from '../../services/memcached-sasl.js';
-import { startServer } from '../../services/server.js';
 import { builtPath } from '../../support/built.js';
 import { PACKAGES } from './support/packages.js';
 import { store, stored } from './support/raw.js';
@@ -155,15 +154,9 @@ describe('memjs', () => {
   });
 
   it('connects to a unix socket', async () => {
-    const path = join(folder(), 'memcached.sock');
-    const server = await startServer({
-      command: 'memcached',
-      args: () => ['-s', path, ...(process.getuid?.() === 0 ? ['-u', 'root'] : [])],
-      probe: async () => {
-        if (!existsSync(path)) throw new Error('not yet');
-      },
-    });
+    const server = await startMemcached({ socket: true });
     ends.push(() => server.kill());
+    const { path = '' } = server;
     for (const url of [path, `unix://${path}`]) {
       const backend = closing(memjsBackend({ url }));
       await backend.set('k', bytes);

@@ -148,6 +148,15 @@ describe.each(PACKAGES)('$name', ({ open, connect, hasCas }) => {
     expect(await lockOf()).toBe(`dp1:${lease.token}`);
   });
 
+  it('one of a stale value that vanishes meanwhile is refused, as if it had been deleted, and leaves no lock', async () => {
+    await here.set('k', Buffer.from('old'));
+    const lease = await won(here);
+    await raw(server.port, 'delete k');
+    expect(await here.set('k', Buffer.from('new'), { lease })).toBe(false);
+    expect(await here.get('k')).toBe(undefined);
+    expect(await lockOf()).toBe(undefined);
+  });
+
   it('an abort while it waits rejects with its reason, and leaves the lock to its holder', async () => {
     const lease = await won(here);
     const abort = new AbortController();

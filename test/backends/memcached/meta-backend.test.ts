@@ -131,6 +131,17 @@ describe('the lease of the server', () => {
     expect(await ask(server.port, 'mg _lockk v\r\n')).toBe('EN\r\n');
   });
 
+  it('of a stale value that vanishes meanwhile is refused, as if it had been deleted, and leaves no lock', async () => {
+    const server = await start();
+    const backend = open({ url: server.url });
+    await backend.set('k', entry('old'));
+    const lease = await backend.mutex?.('k')?.acquire({ wait: false });
+    await ask(server.port, 'md k\r\n');
+    expect(await backend.set('k', entry('new'), { lease })).toBe(false);
+    expect(await backend.get('k')).toBeUndefined();
+    expect(await ask(server.port, 'mg _lockk v\r\n')).toBe('EN\r\n');
+  });
+
   it('is lost with its connection: a server that was restarted counts CAS numbers from 1 again', async () => {
     const first = await start();
     const backend = open({ url: first.url });
