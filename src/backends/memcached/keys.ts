@@ -13,8 +13,18 @@ const CARRIED = /^(?!__proto__$)[\x21-\x7e]{1,245}$/;
 /** What the name of a key's lock begins with, as Python's. */
 const LOCK = '_lock';
 
-/** Keys that memcached can carry stay as they are; all others become 64 hexadecimal digits (SHA-256). */
-export const memcachedKeyMangler: KeyMangler = (key) => (isCarried(key) ? key : sha256MangleKey(key));
+/** What names of ours begin with: locks, and the records of invalidations. */
+const OURS = /^(_lock|_region\{|_tag\{)/;
+
+/**
+ * Keys that memcached can carry stay as they are; all others become 64 hexadecimal digits (SHA-256). So do those that begin like a
+ * name of ours (`_lock`, `_region{`, `_tag{`): a value would be taken for another key's lock.
+ */
+export const memcachedKeyMangler: KeyMangler = (key) =>
+  isCarried(key) && !OURS.test(key) ? key : sha256MangleKey(key);
+
+/** A name of ours, as memcached can carry it. */
+export const carriedName: KeyMangler = (name) => (isCarried(name) ? name : sha256MangleKey(name));
 
 export function isCarried(key: string): boolean {
   return CARRIED.test(key);

@@ -2,20 +2,34 @@
  * The names under which the store keeps what is not a value: locks, records, and the channels of their wake-ups. Python shares the
  * names of locks; the others are ours.
  */
+import type { KeyMangler } from '../../api.js';
+import { sha256MangleKey } from '../../keys/manglers.js';
 
-/** A region's name in braces, so that its record and those of its tags are in one slot of a cluster. */
+const REGION = '_region{';
+const TAG = '_tag{';
+
+/**
+ * Keys that begin like a name of ours become 64 hexadecimal digits (SHA-256): stored as they are, a value would be taken for another
+ * key's lock, or take the place of a region's record. All others stay as they are.
+ */
+export function manglerBeside(lockPrefix: string): KeyMangler {
+  return (key) =>
+    key.startsWith(lockPrefix) || key.startsWith(REGION) || key.startsWith(TAG) ? sha256MangleKey(key) : key;
+}
+
+/** A region's name, to go into braces, so that its record and those of its tags are in one slot of a cluster. */
 function braced(region: string): string {
   const name = region.replace(/[%{}]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
   // A cluster takes empty braces for none.
-  return `{${name || '%'}}`;
+  return `${name || '%'}}`;
 }
 
 export function regionRecordName(region: string): string {
-  return `_region${braced(region)}`;
+  return REGION + braced(region);
 }
 
 export function tagRecordName(region: string, tag: string): string {
-  return `_tag${braced(region)}${tag}`;
+  return TAG + braced(region) + tag;
 }
 
 /** What the scripts put before a lock's name to name its channel. */
