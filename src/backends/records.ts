@@ -60,6 +60,11 @@ export function tagRecordName(region: string, tag: string): string {
   return `_tag${braced(region)}${tag}`;
 }
 
+/** Whether a key could be taken for a record. */
+export function isRecordName(key: string): boolean {
+  return key.startsWith('_region{') || key.startsWith('_tag{');
+}
+
 /** The names of the records asked for: the region's, then its tags'. */
 export function recordNames({ region, tags }: RecordsRequest): string[] {
   return [regionRecordName(region), ...tags.map((tag) => tagRecordName(region, tag))];

@@ -3,6 +3,7 @@ import type { KeyMangler } from '../../api.js';
 import { ValidationError } from '../../errors.js';
 import { sha256MangleKey } from '../../keys/manglers.js';
 import { shown } from '../../shown.js';
+import { isRecordName } from '../records.js';
 
 /**
  * Printable ASCII without a space, so short that the name of its lock fits, too (250 bytes). Not `__proto__`: clients keep what they
@@ -13,8 +14,18 @@ const CARRIED = /^(?!__proto__$)[\x21-\x7e]{1,245}$/;
 /** What the name of a key's lock begins with, as Python's. */
 const LOCK = '_lock';
 
-/** Keys that memcached can carry stay as they are; all others become 64 hexadecimal digits (SHA-256). */
-export const memcachedKeyMangler: KeyMangler = (key) => (isCarried(key) ? key : sha256MangleKey(key));
+/**
+ * Keys that memcached can carry stay as they are; all others become 64 hexadecimal digits (SHA-256). So do those that begin like a
+ * name of ours (`_lock`, `_region{`, `_tag{`): a value would be taken for another key's lock.
+ */
+export const memcachedKeyMangler: KeyMangler = (key) => (isCarried(key) && !isOurs(key) ? key : sha256MangleKey(key));
+
+function isOurs(key: string): boolean {
+  return key.startsWith(LOCK) || isRecordName(key);
+}
+
+/** A name of ours, as memcached can carry it. */
+export const carriedName: KeyMangler = (name) => (isCarried(name) ? name : sha256MangleKey(name));
 
 export function isCarried(key: string): boolean {
   return CARRIED.test(key);

@@ -16,7 +16,7 @@ import {
   textOfRegion,
   textOfTag,
 } from '../records.js';
-import { memcachedKeyMangler } from './keys.js';
+import { carriedName } from './keys.js';
 import type { MetaClient } from './meta/client.js';
 import type { Reply } from './meta/reply-parser.js';
 import { readMany } from './meta-reads.js';
@@ -45,7 +45,7 @@ export class MetaRecords {
       request.found = await this.#regionAlone(request.region, deadline);
       return;
     }
-    const names = recordNames(request).map(memcachedKeyMangler);
+    const names = recordNames(request).map(carriedName);
     const replies = await readMany(this.#client, names, { flags: 'v', deadline });
     request.found = parseRecords(
       request,
@@ -64,7 +64,7 @@ export class MetaRecords {
   }
 
   async #readRegion(region: string, deadline: number): Promise<Records> {
-    const name = memcachedKeyMangler(regionRecordName(region));
+    const name = carriedName(regionRecordName(region));
     const server = this.#client.serverOf(name);
     const connection = server.ready ?? (await server.connection(deadline));
     const { value } = await connection.send('mg', name, 'v', { deadline });
@@ -142,7 +142,7 @@ export class MetaRecords {
       readonly next: (record: R | undefined) => string | undefined;
     },
   ): Promise<R | undefined> {
-    const name = memcachedKeyMangler(record);
+    const name = carriedName(record);
     // Reading and writing over one connection: a server that was restarted counts CAS numbers from 1 again.
     const connection = await this.#client.serverOf(name).connection(deadline);
     for (;;) {

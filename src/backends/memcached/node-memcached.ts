@@ -10,7 +10,7 @@ import type { MemcachedServer } from './address.js';
 import { type Found, type MemcachedClient, removeByWrite } from './client.js';
 import type { NodeMemcachedLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
-import { isCarried } from './keys.js';
+import { isCarried, memcachedKeyMangler } from './keys.js';
 import type { Connection, Link } from './link.js';
 import { connectionOf, guardParser } from './own-socket.js';
 import { asBytes, asText } from './text-values.js';
@@ -30,7 +30,7 @@ export function isCarriedByNodeMemcached(key: string): boolean {
 }
 
 export const nodeMemcachedKeyMangler: KeyMangler = (key) =>
-  isCarriedByNodeMemcached(key) ? key : sha256MangleKey(key);
+  isCarriedByNodeMemcached(key) ? memcachedKeyMangler(key) : sha256MangleKey(key);
 
 /** Of one server. */
 export async function openNodeMemcached(

@@ -9,6 +9,7 @@ import type {
   CacheMutex,
   GenerationFence,
   GenerationStore,
+  KeyMangler,
   Lease,
   ReadOptions,
   RecordsRequest,
@@ -24,6 +25,7 @@ import type { RedisClient, Word } from './client.js';
 import { Commands } from './commands.js';
 import { type Layout, serverLayout } from './layout.js';
 import { newIncarnation, RedisLocks } from './locks.js';
+import { manglerBeside } from './names.js';
 import { ACQUIRE, COMMIT, DELETE, INVALIDATE, INVALIDATE_TAGS, SET, VOID } from './scripts.js';
 import { WakeUps } from './wake-ups.js';
 
@@ -46,6 +48,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
   readonly stores = 'bytes';
   readonly remote = true;
   readonly gathersReads = true;
+  readonly keyMangler: KeyMangler;
   readonly generations: GenerationStore;
   readonly #settings: RedisSettings;
   readonly #layout: Layout;
@@ -55,6 +58,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
   #host = NO_HOST;
 
   constructor(settings: RedisSettings, open: () => Promise<RedisClient>, layout = serverLayout(settings.lockPrefix)) {
+    this.keyMangler = manglerBeside(settings.lockPrefix);
     this.#settings = settings;
     this.#layout = layout;
     const clock = () => this.#host.clock;

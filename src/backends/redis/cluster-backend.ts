@@ -9,6 +9,7 @@ import type {
   CacheMutex,
   GenerationFence,
   GenerationStore,
+  KeyMangler,
   Lease,
   ReadOptions,
   RecordsRequest,
@@ -26,6 +27,7 @@ import { clusterLayout } from './layout.js';
 export class RedisClusterBackend implements CacheBackend<Uint8Array> {
   readonly stores = 'bytes';
   readonly remote = true;
+  readonly keyMangler: KeyMangler;
   readonly generations: GenerationStore;
   readonly #inner: RedisBackend;
   readonly #records: HeldRecords;
@@ -34,6 +36,7 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
   constructor(settings: RedisSettings, open: () => Promise<RedisClient>) {
     const inner = new RedisBackend(settings, open, clusterLayout(settings.lockPrefix));
     const records = new HeldRecords(inner.generations, () => this.#host?.clock ?? systemClock);
+    this.keyMangler = inner.keyMangler;
     this.#inner = inner;
     this.#records = records;
     this.generations = {

@@ -1,6 +1,6 @@
 /** What becomes of keys: those that the protocol carries stay, all others never get onto the wire. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { isCarriedByNodeMemcached } from '../../../src/backends/memcached/node-memcached.js';
+import { isCarriedByNodeMemcached, nodeMemcachedKeyMangler } from '../../../src/backends/memcached/node-memcached.js';
 import { memcachedKeyMangler } from '../../../src/backends/memcached.js';
 import { sha1MangleKey } from '../../../src/keys/manglers.js';
 import { makeRegion } from '../../../src/region/region.js';
@@ -51,8 +51,16 @@ const ODD = [
 ];
 
 describe('memcachedKeyMangler', () => {
+  it('hashes what begins like a name of the cache’s own: a value would be taken for another key’s lock', () => {
+    for (const key of ['_lock', '_lockk', '_region{users}', '_tag{users}t']) {
+      expect(memcachedKeyMangler(key)).toMatch(/^[0-9a-f]{64}$/);
+      expect(nodeMemcachedKeyMangler(key)).toBe(memcachedKeyMangler(key));
+    }
+    expect(memcachedKeyMangler('locks')).toBe('locks');
+  });
+
   it('leaves what the protocol carries, together with the name of its lock', () => {
-    for (const key of ['a', '!', '~', 'mod:fn|1', 'k'.repeat(245), '_lock', '%s', '$'])
+    for (const key of ['a', '!', '~', 'mod:fn|1', 'k'.repeat(245), '%s', '$'])
       expect(memcachedKeyMangler(key)).toBe(key);
   });
 
@@ -125,4 +133,12 @@ describe.each(PACKAGES)('$name', ({ name, open }) => {
 it('npm memcached is given no key that it would rewrite', () => {
   for (const key of ['a$b', '$', 'cas', '__proto__', 'a b']) expect(isCarriedByNodeMemcached(key)).toBe(false);
   for (const key of ['a', 'case', 'gets']) expect(isCarriedByNodeMemcached(key)).toBe(true);
+});
+
+it.each(PACKAGES)('$name: a value is never taken for another key’s lock', async ({ open }) => {
+  const region = makeRegion().configure(open(server.url));
+  onTestFinished(() => region.close());
+  await region.set('_lockvictim', 'a value');
+  expect(await region.getOrCreate('victim', () => 'made', { lockWait: 500 })).toBe('made');
+  expect(await region.get('_lockvictim')).toBe('a value');
 });
