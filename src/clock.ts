@@ -16,6 +16,12 @@ export const systemClock: Clock = {
   clearTimeout: (handle) => clearTimeout(handle as Parameters<typeof clearTimeout>[0]),
 };
 
+/** For a timer that somebody who called waits for: until it fires or is cleared, the process lives on. */
+export function keepsAlive(handle: unknown): void {
+  // Other runtimes and fake clocks may answer with something that can't.
+  (handle as { ref?: () => void } | undefined)?.ref?.();
+}
+
 /** Node fires timers beyond this at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 

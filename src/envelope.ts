@@ -4,6 +4,7 @@
  */
 import { CachedValue, type Clock, type Metadata, type Serializer } from './api.js';
 import { CantDeserializeError, SerializationError } from './errors.js';
+import { isPromiseLike } from './promises.js';
 import { jsonSerializer } from './serializers.js';
 import { messageOf } from './shown.js';
 
@@ -62,6 +63,12 @@ export function decodeEntry(bytes: Uint8Array, serializer: Serializer, clock: Cl
     }
   } catch (cause) {
     throw new CantDeserializeError(`These bytes are no entry: ${messageOf(cause)}`, { cause });
+  }
+  if (isPromiseLike(payload)) {
+    payload.then(undefined, () => {});
+    throw new CantDeserializeError(
+      `The ${serializer.name} serializer answers with a promise: deserialize() must give the value itself.`,
+    );
   }
   if (!isMetadata(metadata))
     throw new CantDeserializeError('These bytes are no entry: the metadata has no creation time.');

@@ -99,12 +99,12 @@ const file: Open = (args) => {
   return new LazyBackend(async () => (await import('./backends/file.js')).fileBackend(checked));
 };
 
-/** Their engine is one; the client package is imported later still, when it first connects. */
+/** Their engine is one, whatever the name. */
 const redis =
   (name: RedisName): Open =>
   (args) => {
     const settings = checkRedisArguments(name, args);
-    return new LazyBackend(async () => (await import('./backends/redis/open.js')).openBackend(settings));
+    return new LazyBackend(async () => (await import('./backends/redis/open.js')).openBackendWithDriver(settings));
   };
 
 const memcached: Open = (args) => {
@@ -112,7 +112,7 @@ const memcached: Open = (args) => {
   return new LazyBackend(async () => (await import('./backends/memcached/meta-backend.js')).openMetaBackend(settings));
 };
 
-/** As those of Redis. */
+/** As those of Redis; the client package is imported later still, when it first connects. */
 const openMemcachedClients = () => import('./backends/memcached/open-clients.js');
 const nodeMemcached: Open = (args) => {
   const settings = checkMemcachedArguments('node_memcached', args);

@@ -3,6 +3,7 @@
  * try is and what it wins is the backend's.
  */
 import type { Awaitable, Clock, Duration } from '../api.js';
+import { keepsAlive } from '../clock.js';
 import { durationOption } from '../duration.js';
 import { onAbort } from './aborts.js';
 import { after } from './timer.js';
@@ -20,9 +21,6 @@ export interface WaitOptions {
   readonly wake?: (run: () => void) => () => void;
 }
 
-/** Any: it only has to be there. Milliseconds. */
-const STAY = 60_000;
-
 /**
  * Tries until something is won: sleeps between tries with full jitter, or until woken; a last time when the limit has passed.
  * `undefined`: not won in time. Keeps the process alive meanwhile. Rejects with `signal.reason` when aborted, and with what a try throws. A
@@ -37,7 +35,6 @@ export async function waitUntil<T>(
   signal?.throwIfAborted();
   let isOver = wait === false || limit === 0;
   let nap: Nap | undefined;
-  let stay: ReturnType<typeof setInterval> | undefined;
   const stopLimit = isOver
     ? () => {}
     : after(clock, limit, () => {
@@ -52,8 +49,6 @@ export async function waitUntil<T>(
       try {
         const won = await attempt();
         if (won !== undefined || isLast) return won;
-        // Nothing else may be left that keeps the process alive: no socket tells when another process is done.
-        stay ??= setInterval(() => {}, STAY);
         await nap.sleep(random() * sleep);
       } finally {
         nap.end();
@@ -61,7 +56,6 @@ export async function waitUntil<T>(
     }
   } finally {
     stopLimit();
-    clearInterval(stay);
   }
 }
 
@@ -96,6 +90,8 @@ class Nap {
       };
       const stopListening = onAbort(signal, finish);
       const timer = this.#clock.setTimeout(finish, ms);
+      // Nothing else may be under way: a process whose caller waits here would end in the middle of his call.
+      keepsAlive(timer);
       this.#finish = finish;
     });
     signal?.throwIfAborted();

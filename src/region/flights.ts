@@ -222,6 +222,12 @@ export class Flight implements Awaited {
     this.#creation?.abort(reason);
   }
 
+  /** The region is closed: everybody is told so at once, for the creator may never settle. */
+  dismiss(reason: unknown): void {
+    this.abort(reason);
+    for (const waiter of [...this.#waiters]) waiter.tell({ kind: 'failed', reason });
+  }
+
   /** Tells everybody. Idempotent: the first ending counts. Answers whether it was this one. */
   end(ending: Ending): boolean {
     if (this.#ended) return false;
@@ -339,8 +345,8 @@ export class Flights {
     return this.#all().flatMap((flight) => flight.revoke() ?? []);
   }
 
-  abortAll(reason: unknown): void {
-    for (const flight of this.#all()) flight.abort(reason);
+  dismissAll(reason: unknown): void {
+    for (const flight of this.#all()) flight.dismiss(reason);
   }
 
   #all(): Flight[] {

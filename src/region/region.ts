@@ -24,7 +24,7 @@ import type {
 } from '../api.js';
 import { LazyBackend } from '../backends/lazy.js';
 import { channels } from '../channels.js';
-import { systemClock } from '../clock.js';
+import { keepsAlive, systemClock } from '../clock.js';
 import { readConfig } from '../config.js';
 import { durationOption } from '../duration.js';
 import {
@@ -433,7 +433,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /**
    * `idle()`, then closes the backend, if no other region uses it; from the call on every other call rejects with
-   * `RegionClosedError`. `timeout` bounds the wait for creations under way; then they are aborted and their leases given back.
+   * `RegionClosedError`. `timeout` bounds the wait for creations under way; then they are aborted, who waits for one is told,
+   * and their leases are given back.
    */
   close(options: { timeout?: Duration | undefined } = {}): Promise<void> {
     try {
@@ -469,12 +470,13 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     let timer: unknown;
     const late = new Promise<'late'>((resolve) => {
       timer = this.#clock.setTimeout(() => resolve('late'), limit);
+      // A process that does nothing else would end here, with its leases not given back.
+      keepsAlive(timer);
     });
-    const outcome = await Promise.race([atRest(core), late]);
-    this.#clock.clearTimeout(timer);
+    const outcome = await Promise.race([atRest(core), late]).finally(() => this.#clock.clearTimeout(timer));
     if (outcome !== 'late') return;
     core.end(closed());
-    core.flights.abortAll(closed());
+    core.flights.dismissAll(closed());
     await core.invalidated({ revokes: true });
   }
 

@@ -267,3 +267,22 @@ describe('what can’t be stored', () => {
     );
   });
 });
+
+it.each([
+  ['fulfilled', async () => 1],
+  ['rejected', async () => Promise.reject(new Error('later'))],
+])(
+  'a deserializer that answers with a promise gives no value, nor an unhandled rejection: %s',
+  async (_, deserialize) => {
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', hear);
+    const serializer: Serializer = { ...jsonSerializer, name: 'odd', deserialize };
+    const decode = () => decodeEntry(Buffer.from('{"ct":1,"v":2}|1'), serializer, new FakeClock());
+    expect(decode).toThrow(CantDeserializeError);
+    expect(decode).toThrow('The odd serializer answers with a promise');
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', hear);
+    expect(unhandled).toEqual([]);
+  },
+);

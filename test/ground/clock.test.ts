@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { secondsOf, stamp, stampOf, systemClock } from '../../src/clock.js';
+import { keepsAlive, secondsOf, stamp, stampOf, systemClock } from '../../src/clock.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 
 describe('stamps', () => {
@@ -79,5 +79,13 @@ describe('the system clock', () => {
     const handle = systemClock.setTimeout(() => {}, 60_000) as NodeJS.Timeout;
     expect(handle.hasRef()).toBe(false);
     systemClock.clearTimeout(handle);
+  });
+
+  it('but for one that a caller waits for', () => {
+    const handle = systemClock.setTimeout(() => {}, 60_000) as NodeJS.Timeout;
+    keepsAlive(handle);
+    expect(handle.hasRef()).toBe(true);
+    systemClock.clearTimeout(handle);
+    for (const other of [1, {}, null, undefined]) expect(() => keepsAlive(other)).not.toThrow();
   });
 });

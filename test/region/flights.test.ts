@@ -289,10 +289,13 @@ describe('the flights of a region', () => {
     expect(flights.size).toBe(2);
   });
 
-  it('abortAll aborts every creation with one reason', () => {
-    const { flights, begin } = setUp();
-    const creations = ['a', 'b'].map((name) => begin(flights.open(name, { unattended: name === 'b' })));
-    flights.abortAll('the end');
+  it('dismissAll aborts every creation with one reason, and tells who waits at once', async () => {
+    const { flights, begin, join } = setUp();
+    const [attended, unattended] = [flights.open('a'), flights.open('b', { unattended: true })];
+    const creations = [attended, unattended].map((flight) => begin(flight));
+    const waiting = join(attended);
+    flights.dismissAll('the end');
+    expect(await waiting).toEqual({ kind: 'failed', reason: 'the end' });
     expect(creations.map(({ signal }) => signal.reason)).toEqual(['the end', 'the end']);
   });
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryBackend } from '../../src/backends/memory.js';
 import { RegionClosedError, ValidationError } from '../../src/errors.js';
@@ -6,6 +7,7 @@ import { type CacheRegion, makeRegion } from '../../src/region/region.js';
 import { registerBackend } from '../../src/registry.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { Gate } from '../../src/testing/gate.js';
+import { builtPath } from '../support/built.js';
 import { FencedBackend, LaterBackend, SharedStore } from './support/later-backend.js';
 
 const closable = () => Object.assign(new LaterBackend(), { close: vi.fn(async () => {}) });
@@ -129,6 +131,7 @@ describe('close()', () => {
       return 1;
     });
     await gate.arrived;
+    const told = Promise.allSettled([value]);
     const closing = region.close({ timeout: '5s' });
     await clock.advance('4s');
     expect(close).not.toHaveBeenCalled();
@@ -138,8 +141,10 @@ describe('close()', () => {
     expect(signal?.reason).toBeInstanceOf(RegionClosedError);
     expect(store.locks.size).toBe(0);
     expect(close).toHaveBeenCalledTimes(1);
+    // He is told, though the creator has not settled, and may never.
+    expect(await told).toEqual([{ status: 'rejected', reason: expect.any(RegionClosedError) }]);
     gate.open();
-    await Promise.allSettled([value]);
+    await settle();
     expect(store.entries.size).toBe(0);
     expect(clock.pending).toBe(0);
   });
@@ -416,4 +421,17 @@ describe('rejections', () => {
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(unhandled).toEqual([]);
   });
+});
+
+it('a process that does nothing but close lives until `timeout` has passed and its leases are given back', async () => {
+  const code = `
+    const { makeRegion } = await import(${JSON.stringify(`file://${await builtPath()}/index.js`)});
+    const region = makeRegion().configure('memory');
+    const never = region.getOrCreate('k', () => new Promise(() => {}));
+    never.catch((error) => console.log(error.code));
+    await region.close({ timeout: 50 });
+    console.log('closed');`;
+  const words = ['--input-type=module', '-e', code];
+  const { stdout, stderr, status } = spawnSync(process.execPath, words, { encoding: 'utf8', timeout: 20_000 });
+  expect({ stdout, stderr, status }).toEqual({ stdout: 'DOGPILE_REGION_CLOSED\nclosed\n', stderr: '', status: 0 });
 });

@@ -15,6 +15,15 @@ export function openBackend(settings: RedisSettings): CacheBackend<Uint8Array> {
   return new (isClustered ? RedisClusterBackend : RedisBackend)(settings, () => openClient(settings));
 }
 
+/**
+ * The same, with the client's package imported before: on a busy host that takes longer than a call may, and processes that start
+ * together would each create for themselves. A package that is missing is told by the calls.
+ */
+export async function openBackendWithDriver(settings: RedisSettings): Promise<CacheBackend<Uint8Array>> {
+  if (settings.target.at !== 'client') await importDriver(settings.name).catch(() => {});
+  return openBackend(settings);
+}
+
 async function openClient({ name, target }: RedisSettings): Promise<RedisClient> {
   if (target.at === 'client') {
     const { client, shape } = target;
