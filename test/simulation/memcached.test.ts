@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type MemcachedSimulationOptions, simulateMemcached } from '../../src/testing/simulation/simulate.js';
 
 const LOSING = { generations: true, tags: true, misfortunes: { evict: 40 } };
-const seeds = Number(process.env.SEEDS ?? 100);
+const seeds = Number(process.env.SEEDS ?? 60);
 
 async function failingSeeds(count: number, options?: Omit<MemcachedSimulationOptions, 'seed'>): Promise<string[]> {
   const failures: string[] = [];

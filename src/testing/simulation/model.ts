@@ -122,6 +122,8 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   recordsOf(region: string): RecordsKnown;
   /** A verb is several steps: records are read beside values, and an invalidation is stamped by the clock of who calls. */
   readonly isPiecemeal?: boolean;
+  /** Whether its process can do nothing with a lease that it has won: the connection that it was won on is lost. */
+  isLeaseLost?(token: string): boolean;
   /** Whether nobody waits for its answer any more. */
   isGivenUp?(request: Request): boolean;
   /** Loses something, as a store does that is full. */

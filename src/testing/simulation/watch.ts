@@ -282,6 +282,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const { process, label } = region;
     const operation = current.getStore();
     if (operation) operation.creates = true;
+    const won = operation?.tickets.get(key);
+    if (won && this.#model.isLeaseLost?.(won.token)) operation?.tickets.set(key, undefined);
     const token = operation?.tickets.get(key)?.token;
     const { value, origin } = this.newValue(key, 0);
     const creation: Creation = Object.assign(origin, {

@@ -45,8 +45,10 @@ export class Account {
   readonly #held = new Map<string, { readonly token: string; readonly isForeign: boolean; readonly until: number }>();
   /** Locks that were added and may yet turn out to be good for nothing, by connection and key. */
   readonly #added = new Map<string, Added>();
-  /** The CAS number of a lock as a connection has read it last: so does who commits. */
+  /** The CAS number of a lock as a connection has read it last by itself: so does who commits. */
   readonly #checked = new Map<string, string | undefined>();
+  /** By token: what a lease was won on. */
+  readonly #connections = new Map<string, string>();
   /** By token, of a lock: the CAS number of what was stored then. */
   readonly #entries = new Map<string, string | undefined>();
   /** The same as a connection has read it last, by connection and key; and as it is. */
@@ -70,6 +72,11 @@ export class Account {
     if (request.verb === 'md') return this.#removed(request, name, reply);
     if (request.verb === 'ms' && request.value) return this.#stored(request, name, request.value, reply);
     return [];
+  }
+
+  /** The connection that a lease was won on. */
+  connectionOf(token: string): string | undefined {
+    return this.#connections.get(token);
   }
 
   /** What a request gives back. */
@@ -98,7 +105,8 @@ export class Account {
       const lease = this.#lease(request, name, reply.cas, Buffer.alloc(0), 'lease');
       return [this.#grant(lease, Number(seconds))];
     }
-    if (name !== keyOf(name)) this.#checked.set(placeOf(request, keyOf(name)), reply.cas);
+    if (name !== keyOf(name) && request.flags.join(' ') === 'c')
+      this.#checked.set(placeOf(request, keyOf(name)), reply.cas);
     const added = this.#added.get(placeOf(request, name));
     this.#added.delete(placeOf(request, name));
     if (request.flags.includes('c')) this.#seen.set(placeOf(request, name), reply.cas);
@@ -217,7 +225,9 @@ export class Account {
   #lease(request: MetaRequest, name: string, cas: string, mark: Buffer, fence: Fence): Lease {
     const { term } = this.#options.server;
     const token = `${cas}.${term} ${name}`;
-    const lease = { token, key: keyOf(name), owner: request.owner, name, fence, mark };
+    const { owner, connection } = request;
+    const lease = { token, key: keyOf(name), owner, name, fence, mark };
+    this.#connections.set(token, connection);
     this.#leases.set(this.#numberOf(name, cas), lease);
     return lease;
   }

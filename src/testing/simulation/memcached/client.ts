@@ -34,8 +34,8 @@ interface Asked {
 }
 
 export class SimulatedLine implements MetaLine {
+  readonly name: string;
   readonly #options: MetaPortOptions;
-  readonly #name: string;
   readonly #lost: () => void;
   /** In the order they were sent. */
   readonly #asked: Asked[] = [];
@@ -45,7 +45,7 @@ export class SimulatedLine implements MetaLine {
 
   constructor(options: MetaPortOptions, name: string, lost: () => void) {
     this.#options = options;
-    this.#name = name;
+    this.name = name;
     this.#lost = lost;
   }
 
@@ -85,7 +85,7 @@ export class SimulatedLine implements MetaLine {
     const words = flags.split(' ').filter((word) => word !== '');
     const request: MetaRequest = {
       owner: process.name,
-      connection: this.#name,
+      connection: this.name,
       turn: this.#turns,
       verb,
       keys,

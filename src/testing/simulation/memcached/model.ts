@@ -34,6 +34,7 @@ export class MemcachedModel implements StoreModel<MetaRequest, MetaReply> {
   readonly #server: SimulatedMemcached;
   readonly #account: Account;
   readonly #records: KnownRecords;
+  readonly #peers: SimulatedPeers[] = [];
   /** What a reply has meant that was not told yet. */
   readonly #meanings = new WeakMap<MetaReply, readonly Meaning[]>();
   readonly #won = new WeakMap<MetaReply, ReadonlyMap<string, Won>>();
@@ -65,10 +66,10 @@ export class MemcachedModel implements StoreModel<MetaRequest, MetaReply> {
     const timeout = 0.9 * deadline;
     const settings = { lockTimeout, lockMaxHold, lockSleep, lease, timeout };
     const options = { link, process, timeout };
-    return new MetaBackend(
-      { ...settings, distributedLock: true, expirationTime: undefined },
-      peers?.(options) ?? new SimulatedPeers(options),
-      () => process.clock.now(),
+    const client = peers?.(options) ?? new SimulatedPeers(options);
+    this.#peers.push(client);
+    return new MetaBackend({ ...settings, distributedLock: true, expirationTime: undefined }, client, () =>
+      process.clock.now(),
     );
   }
 
@@ -84,6 +85,11 @@ export class MemcachedModel implements StoreModel<MetaRequest, MetaReply> {
     const meanings = this.#meanings.get(reply) ?? [];
     this.#meanings.delete(reply);
     return meanings;
+  }
+
+  isLeaseLost(token: string): boolean {
+    const connection = this.#account.connectionOf(token);
+    return !this.#peers.some(({ ready }) => ready?.name === connection);
   }
 
   isGivenUp({ isGivenUp }: MetaRequest): boolean {
