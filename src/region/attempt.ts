@@ -133,7 +133,7 @@ async function create(attempt: Attempt, lease: Lease, seen: Sighting<CachedValue
   const { core, flight, call, manner, records } = attempt;
   // Without a lease nothing is written, nor stamped.
   const generation = records && !(lease instanceof LoneLease) ? await generationUnder(core, records) : undefined;
-  if (flight.isDeserted) return;
+  if (flight.isDeserted || (lease instanceof LoneLease && !lease.stands)) return;
   const { key, settings } = call;
   const name = core.store.lockName(call.name);
   const stale = seen.state === 'missing' || flight.isOutdated ? undefined : seen.value;

@@ -215,7 +215,11 @@ async function fly(core: Core, contenders: readonly Contender[], batch: Batch, w
       const look = looks[at] ?? never();
       if (look.state === 'fresh' && !isWanted(look, { anew: batch.anew, early: contender.early })) {
         contender.flight.end({ kind: 'found', entry: look.value, readAt: look.readAt });
-      } else if (!contender.flight.isDeserted) toCreate.push({ ...contender, look: withoutFresh(look) });
+        return;
+      }
+      const lease = leases.get(contender.call.name);
+      const isOurs = !(lease instanceof LoneLease) || lease.stands;
+      if (isOurs && !contender.flight.isDeserted) toCreate.push({ ...contender, look: withoutFresh(look) });
     });
     if (toCreate.length > 0) await create(core, toCreate, leases, batch, acquired.records);
   } finally {

@@ -21,6 +21,11 @@ export class LoneLease implements Lease {
     this.hasWaited = hasWaited;
   }
 
+  /** `false`: its key was deleted or set meanwhile, and another may have begun. */
+  get stands(): boolean {
+    return this.#local?.stands ?? true;
+  }
+
   /** The creation that runs under it, for those who wait for it. */
   begin(creation: Creation): void {
     if (this.#local) creations.set(this.#local, creation);

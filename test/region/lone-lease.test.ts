@@ -102,6 +102,33 @@ describe.each(kinds)('while the store is out of reach (%s)', (kind) => {
     expect(create).not.toHaveBeenCalled();
   });
 
+  it('who has waited and whose key is set while he looks again creates beside nobody', async () => {
+    const { backend, clock, one, other, goDown, creatorOf, atOnce } = await setUp({ breaker: false });
+    await goDown();
+    const gates = [new Gate(), new Gate(), new Gate()] as const;
+    let calls = 0;
+    const create = creatorOf(() => (gates[calls++] ?? gates[2]).passed().then(() => 'made'));
+    const first = call(kind, one, create);
+    await gates[0].arrived;
+    const second = call(kind, other, create);
+    await clock.advance(1);
+    const look = new Gate();
+    backend.pause = () => look.passed().then(() => Promise.reject(new Error('ECONNREFUSED')));
+    gates[0].open();
+    await look.arrived;
+    backend.pause = () => Promise.reject(new Error('ECONNREFUSED'));
+    await expect(one.set('k', 'said')).rejects.toThrow();
+    const third = call(kind, one, create);
+    await gates[1].arrived;
+    look.open();
+    await clock.advance(1);
+    gates[1].open();
+    gates[2].open();
+    await clock.advance(1);
+    expect(await Promise.all([first, second, third])).toEqual(['made', 'made', 'made']);
+    expect(atOnce()).toBe(1);
+  });
+
   it('a stale value is served at once while another region creates', async () => {
     const { backend, clock, one, other, creatorOf } = await setUp();
     await one.set('k', 'old');

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type SimulationOptions, simulate } from '../../src/testing/simulation/simulate.js';
 
 const LOSING = { generations: true, tags: true, misfortunes: { evict: 40 } };
-const seeds = Number(process.env.SEEDS ?? 200);
+const seeds = Number(process.env.SEEDS ?? 120);
 
 async function failingSeeds(count: number, options?: Omit<SimulationOptions, 'seed'>): Promise<string[]> {
   const failures: string[] = [];

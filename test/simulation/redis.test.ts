@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type RedisSimulationOptions, simulateRedis } from '../../src/testing/simulation/simulate.js';
 
 const LOSING = { generations: true, tags: true, misfortunes: { evict: 40 } };
-const seeds = Number(process.env.SEEDS ?? 150);
+const seeds = Number(process.env.SEEDS ?? 80);
 
 async function failingSeeds(count: number, options?: Omit<RedisSimulationOptions, 'seed'>): Promise<string[]> {
   const failures: string[] = [];

@@ -25,6 +25,7 @@ import type { Reply } from './meta/reply-parser.js';
 import { commit, put, remove, type Write, type Written } from './meta-commit.js';
 import { MetaFence } from './meta-fence.js';
 import { MetaLeases } from './meta-leases.js';
+import type { MetaPeers } from './meta-peers.js';
 import { readMany } from './meta-reads.js';
 import { MetaRecords } from './meta-records.js';
 
@@ -38,34 +39,38 @@ const SHARE_OF_DEADLINE = 0.9;
 const NO_HOST: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };
 
 export function openMetaBackend(settings: MemcachedSettings): CacheBackend<Uint8Array> {
-  return new MetaBackend(settings);
+  const { target, tls, timeout } = settings;
+  // No client of this name can be handed in.
+  const addresses = target.at === 'servers' ? target.servers : [];
+  const client = new MetaClient({ addresses, timeout: timeout * SHARE_OF_DEADLINE, largest: LARGEST_READ, tls });
+  return new MetaBackend({ ...settings, timeout: timeout * SHARE_OF_DEADLINE }, client, () => performance.now());
 }
 
-class MetaBackend implements CacheBackend<Uint8Array> {
+/** `timeout` is that of one verb, however many commands it is. */
+export type MetaBackendSettings = Omit<MemcachedSettings, 'target' | 'tls' | 'name'>;
+
+export class MetaBackend implements CacheBackend<Uint8Array> {
   readonly stores = 'bytes';
   readonly remote = true;
   readonly keyMangler = memcachedKeyMangler;
   readonly generations: GenerationStore;
-  readonly #settings: MemcachedSettings;
+  readonly #settings: MetaBackendSettings;
   readonly #isLockedByKey: boolean;
-  readonly #timeout: number;
-  readonly #client: MetaClient;
+  readonly #client: MetaPeers;
+  readonly #now: () => number;
   readonly #records: MetaRecords;
   readonly #leases: MetaLeases;
   #host = NO_HOST;
 
-  constructor(settings: MemcachedSettings) {
+  /** `now`: what the client counts deadlines on, in milliseconds. */
+  constructor(settings: MetaBackendSettings, client: MetaPeers, now: () => number) {
     this.#settings = settings;
     this.#isLockedByKey = settings.distributedLock && settings.lease === 'key';
-    this.#timeout = settings.timeout * SHARE_OF_DEADLINE;
-    const { target, tls } = settings;
-    // No client of this name can be handed in.
-    const addresses = target.at === 'servers' ? target.servers : [];
-    const client = new MetaClient({ addresses, timeout: this.#timeout, largest: LARGEST_READ, tls });
     const host = () => this.#host;
     const deadline = () => this.#deadline();
     this.#client = client;
-    this.#records = new MetaRecords(client, host);
+    this.#now = now;
+    this.#records = new MetaRecords(client, host, now);
     this.#leases = new MetaLeases({ client, records: this.#records, settings, host, deadline });
     this.generations = {
       read: (request, options) => this.#records[options?.seed ? 'readSeeded' : 'read'](request, deadline()),
@@ -99,9 +104,9 @@ class MetaBackend implements CacheBackend<Uint8Array> {
     this.#client.close(new RegionClosedError('This backend is closed.'));
   }
 
-  /** Of one verb, however many commands it is. */
+  /** Of a verb that begins now. */
   #deadline(): number {
-    return performance.now() + this.#timeout;
+    return this.#now() + this.#settings.timeout;
   }
 
   // ------------------------------------------------------------------------------------------------------------ reads

@@ -6,8 +6,8 @@ import { ValueTooLargeError } from '../../errors.js';
 import type { KeptLease } from '../../lock/lease.js';
 import { lockNameOf } from './keys.js';
 import { isMark } from './marks.js';
-import type { MetaConnection } from './meta/connection.js';
 import type { Won } from './meta-leases.js';
+import type { MetaLine } from './meta-peers.js';
 
 export interface Write {
   readonly key: string;
@@ -28,7 +28,7 @@ export interface Written {
 }
 
 /** Said by the user: whoever creates under the key finds it changed. */
-export async function put(connection: MetaConnection, write: Write, options: WriteOptions): Promise<Written> {
+export async function put(connection: MetaLine, write: Write, options: WriteOptions): Promise<Written> {
   const { key, bytes, seconds } = write;
   const { deadline, isLockedByKey } = options;
   try {
@@ -80,7 +80,7 @@ export async function commit(
 
 /** Removes the key; with locks by key its lease as well. */
 export async function remove(
-  connection: MetaConnection,
+  connection: MetaLine,
   key: string,
   { deadline, isLockedByKey }: WriteOptions,
 ): Promise<void> {
@@ -90,18 +90,19 @@ export async function remove(
   if (isVoided) await connection.send('md', key, '', { deadline });
 }
 
-/** Whether there was a lock of ours; another program's is left alone. */
-async function voidLock(connection: MetaConnection, key: string, deadline: number): Promise<boolean> {
+/** Whether there was a lock of ours, whatever has become of it since; another program's is left alone. */
+async function voidLock(connection: MetaLine, key: string, deadline: number): Promise<boolean> {
   const name = lockNameOf(key);
   const { value, cas } = await connection.send('mg', name, 'v c', { deadline });
   if (!value || !isMark(value) || cas === undefined) return false;
   const { code } = await connection.send('md', name, `C${cas}`, { deadline });
-  // Renewed in between: it is still there.
-  return code === 'EX' ? voidLock(connection, key, deadline) : true;
+  // Renewed in between, or given back and won by another.
+  if (code === 'EX') await voidLock(connection, key, deadline);
+  return true;
 }
 
 async function isHeld(
-  connection: MetaConnection,
+  connection: MetaLine,
   { key, cas, deadline }: { readonly key: string; readonly cas: string; readonly deadline: number },
 ): Promise<boolean> {
   const lock = await connection.send('mg', lockNameOf(key), 'c', { deadline });
@@ -109,7 +110,7 @@ async function isHeld(
 }
 
 function written(
-  connection: MetaConnection,
+  connection: MetaLine,
   key: string,
   { cas, deadline }: { readonly cas: string | undefined; readonly deadline: number },
 ): Written {

@@ -4,10 +4,10 @@
  * counts CAS numbers from 1 again.
  */
 import { secondsOf } from './expiry.js';
-import type { MetaConnection } from './meta/connection.js';
+import type { MetaLine } from './meta-peers.js';
 
 export interface HeldOptions {
-  readonly connection: MetaConnection;
+  readonly connection: MetaLine;
   /** The item that stands for the lease: the value's own, or its lock. */
   readonly name: string;
   readonly cas: string;
@@ -18,7 +18,7 @@ export interface HeldOptions {
 }
 
 export class Held {
-  readonly connection: MetaConnection;
+  readonly connection: MetaLine;
   readonly name: string;
   readonly #options: HeldOptions;
   #mark: Buffer;

@@ -10,14 +10,13 @@ import type { MemcachedSettings } from '../memcached-arguments.js';
 import { secondsOf } from './expiry.js';
 import { checkKey, lockNameOf } from './keys.js';
 import { isCut, isMark, isStub, markOf } from './marks.js';
-import type { MetaClient } from './meta/client.js';
-import type { MetaConnection } from './meta/connection.js';
 import type { Reply } from './meta/reply-parser.js';
 import { Held } from './meta-held.js';
+import type { MetaLine, MetaPeers } from './meta-peers.js';
 import type { MetaRecords } from './meta-records.js';
 
 export interface MetaLeasesOptions {
-  readonly client: MetaClient;
+  readonly client: MetaPeers;
   readonly records: MetaRecords;
   readonly settings: Pick<MemcachedSettings, 'lease' | 'lockTimeout' | 'lockMaxHold' | 'lockSleep'>;
   readonly host: () => BackendHost;
@@ -45,7 +44,7 @@ type Tried =
 interface Attempt {
   readonly key: string;
   readonly token: string;
-  readonly connection: MetaConnection;
+  readonly connection: MetaLine;
   readonly deadline: number;
 }
 

@@ -1,7 +1,6 @@
 /** Reads of many keys: one quiet batch for each server. Decides what a server that fails means for the keys of the others: nothing. */
-import type { MetaClient } from './meta/client.js';
 import type { Reply } from './meta/reply-parser.js';
-import type { MetaServer } from './meta/server.js';
+import type { MetaPeer, MetaPeers } from './meta-peers.js';
 
 export interface ManyOptions {
   /** Words of the protocol. */
@@ -13,7 +12,7 @@ export interface ManyOptions {
 
 /** In the keys' order; a miss is `undefined`, or a reply without a value. */
 export async function readMany(
-  client: MetaClient,
+  client: MetaPeers,
   keys: readonly string[],
   { flags, deadline, report }: ManyOptions,
 ): Promise<(Reply | undefined)[]> {
@@ -37,8 +36,8 @@ export async function readMany(
 }
 
 /** Places in the list, by server. */
-function byServer(client: MetaClient, keys: readonly string[]): Map<MetaServer, number[]> {
-  const places = new Map<MetaServer, number[]>();
+function byServer(client: MetaPeers, keys: readonly string[]): Map<MetaPeer, number[]> {
+  const places = new Map<MetaPeer, number[]>();
   for (const [place, key] of keys.entries()) {
     const server = client.serverOf(key);
     const own = places.get(server);

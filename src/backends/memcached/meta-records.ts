@@ -17,8 +17,8 @@ import {
   textOfTag,
 } from '../records.js';
 import { carriedName } from './keys.js';
-import type { MetaClient } from './meta/client.js';
 import type { Reply } from './meta/reply-parser.js';
+import type { MetaPeers } from './meta-peers.js';
 import { readMany } from './meta-reads.js';
 
 interface RaiseOptions {
@@ -30,14 +30,17 @@ interface RaiseOptions {
 }
 
 export class MetaRecords {
-  readonly #client: MetaClient;
+  readonly #client: MetaPeers;
   readonly #host: () => BackendHost;
+  readonly #now: () => number;
   /** Reads of this turn, by region. Written by `#regionAlone`; empty when the turn is over. */
   readonly #asked = new Map<string, Promise<Records>>();
 
-  constructor(client: MetaClient, host: () => BackendHost) {
+  /** `now`: what deadlines are counted on. */
+  constructor(client: MetaPeers, host: () => BackendHost, now: () => number) {
     this.#client = client;
     this.#host = host;
+    this.#now = now;
   }
 
   async read(request: RecordsRequest, deadline: number): Promise<void> {
@@ -152,7 +155,7 @@ export class MetaRecords {
       if (text === undefined) return seen;
       const written = await connection.store(name, Buffer.from(text), unchanged(found), { deadline });
       if (written.code === 'HD') return read(Buffer.from(text));
-      if (performance.now() > deadline) {
+      if (this.#now() > deadline) {
         throw new BackendUnavailableError(`The record "${record}" changes faster than it can be written.`);
       }
     }

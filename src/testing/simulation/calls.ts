@@ -24,6 +24,8 @@ export interface Origin {
   /** When the creator was called, or when the store carried the `set` out: in the order of events, and in time. */
   order: number;
   time: number;
+  /** Stored under a lease that did not stand, and taken back at once: who read it meanwhile may have been given it. */
+  isDoubtful: boolean;
 }
 
 export interface Creation extends Origin {
@@ -121,6 +123,8 @@ export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
   readonly tickets: Tickets;
   /** When the store carried it out last. */
   effect: number | undefined;
+  /** By key: when the store removed it first. What is removed once more was stored under a lease that stood until then. */
+  readonly removals: Map<string, number>;
   /** Its creator was called. */
   creates: boolean;
 }

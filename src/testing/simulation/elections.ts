@@ -18,6 +18,8 @@ interface Sight {
 export interface ElectionsOptions {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
+  /** By how much what a process knows of the records may be older than its lease, in milliseconds. */
+  readonly slack: number;
   /** What is stored and has not expired, by the account of the checks. */
   entryOf(key: string): Uint8Array | undefined;
   /** As the store has them. */
@@ -30,22 +32,22 @@ export class Elections {
   readonly #running = new Set<Creation>();
   /** By token. */
   readonly #sights = new Map<string, Sight>();
-  /** When a record was last evicted: what is valid under the next one is not what was. */
-  #recordLostAt = Number.NEGATIVE_INFINITY;
+  /** When a record was last evicted, or made anew: what is valid under the next one is not what was. */
+  #recordChangedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ElectionsOptions) {
     this.#options = options;
   }
 
-  granted({ key, token, region }: Granted): void {
+  granted({ key, token, region, records = region }: Granted): void {
     const { entryOf, recordsOf, scheduler } = this.#options;
     const bytes = entryOf(key);
-    const isCut = bytes !== undefined && region !== undefined && cutOf(bytes, recordsOf(region)) !== undefined;
+    const isCut = bytes !== undefined && records !== undefined && cutOf(bytes, recordsOf(records)) !== undefined;
     this.#sights.set(token, { bytes: isCut ? undefined : bytes, at: scheduler.now });
   }
 
-  recordLost(): void {
-    this.#recordLostAt = this.#options.scheduler.now;
+  recordChanged(): void {
+    this.#recordChangedAt = this.#options.scheduler.now;
   }
 
   /** `isCutOff`: whether its region may have found since then that the store can't be asked. */
@@ -76,7 +78,9 @@ export class Elections {
     }
     const sight = this.#sights.get(token);
     // The records of its tags may have been out of reach: then nothing is known to be valid.
-    if (sight?.bytes && !isCutOff(sight.at) && this.#isSurelyFresh(sight.bytes, sight, creation.region)) {
+    // Where it is read after the lease is won, it may be gone by then.
+    const isThere = this.#options.slack === 0 || this.#options.entryOf(key) === sight?.bytes;
+    if (sight?.bytes && isThere && !isCutOff(sight.at) && this.#isSurelyFresh(sight.bytes, sight, creation.region)) {
       violated(
         `${process.name} creates ${key} although a fresh value was there when it won its lease: ${Buffer.from(sight.bytes).toString()}`,
       );
@@ -84,7 +88,7 @@ export class Elections {
   }
 
   #isSurelyFresh(bytes: Uint8Array, { at }: Sight, region: WatchedRegion): boolean {
-    if (region.shared !== undefined && this.#recordLostAt >= at) return false;
+    if (region.shared !== undefined && this.#recordChangedAt >= at - this.#options.slack) return false;
     const { recordsOf, scheduler } = this.#options;
     return isFreshByRecords(bytes, {
       now: region.process.clock.now(),

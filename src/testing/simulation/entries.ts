@@ -1,5 +1,5 @@
 /** What an entry says of itself, read from its bytes, and whether nothing speaks against it: the checks' own judgement, not the region's. */
-import type { Scope } from './calls.js';
+import type { Scope, SimulatedValue } from './calls.js';
 import type { RecordsKnown } from './model.js';
 
 interface Metadata {
@@ -40,6 +40,13 @@ export function cutOf(bytes: Uint8Array, { region, tagOf }: RecordsKnown): 'hard
   const tags = t.map(tagOf);
   if (tags.some((tag) => tag?.rid !== rid || seq < tag.hard)) return 'hard';
   return seq < region.soft || tags.some((tag) => tag && seq < tag.soft) ? 'soft' : undefined;
+}
+
+/** Which value it is. */
+export function valueIdIn(bytes: Uint8Array): number {
+  const text = Buffer.from(bytes).toString();
+  const { id } = JSON.parse(text.slice(text.indexOf('|') + 1)) as SimulatedValue;
+  return id;
 }
 
 function metadataOf(bytes: Uint8Array): Metadata {

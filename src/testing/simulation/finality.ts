@@ -26,12 +26,17 @@ export class Finality {
   /** The same for calls that are given nothing stale. */
   readonly #softBarriers = new Map<Scope, number>();
   /** Invalidations of the region hold for entries without a generation, too. */
-  #isForeignCut = true;
+  #isForeignCut: boolean;
 
-  constructor(violated: (what: string) => void, origins: ReadonlyMap<number, Origin>, skew: number) {
+  constructor(
+    violated: (what: string) => void,
+    origins: ReadonlyMap<number, Origin>,
+    { skew, isForeignCut }: { readonly skew: number; readonly isForeignCut: boolean },
+  ) {
     this.#violated = violated;
     this.#origins = origins;
     this.#skew = skew;
+    this.#isForeignCut = isForeignCut;
   }
 
   /** As they are now. */
@@ -57,9 +62,10 @@ export class Finality {
     if (effect === undefined)
       return this.#violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
     for (const scope of scopesOf(operation)) {
-      raise(this.#softBarriers, scope, effect);
+      const since = operation.removals.get(scope.replace(/^key /, '')) ?? effect;
+      raise(this.#softBarriers, scope, since);
       if (isCut && !hard) continue;
-      raise(this.#barriers, scope, effect);
+      raise(this.#barriers, scope, since);
       raise(region.barriers, scope, order);
     }
   }
@@ -73,6 +79,7 @@ export class Finality {
     if (!origin || origin.key !== key || value.key !== key)
       return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
+    if (origin.isDoubtful) return;
     const isUnleased = 'token' in origin && origin.token === undefined;
     const { ownBarriers, hardBarriers } = operation;
     const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;

@@ -2,9 +2,18 @@
  * The checks' own account of leases: what was granted, and until when it stands, from the meaning of what was asked and answered and
  * from nothing the store keeps. Decides whether a grant, a renewal, a commit or a release was lawful.
  */
-import type { Granted, Meaning } from './model.js';
+import type { Fence, Granted, Meaning } from './model.js';
 import type { SimulatedProcess } from './process.js';
 
+/** What changes what is stored under a key. */
+const CHANGES: readonly Meaning['kind'][] = [
+  'committed',
+  'said',
+  'removed',
+  'written elsewhere',
+  'deleted elsewhere',
+  'evicted entry',
+];
 /** Of leases. Other programs know nothing of ours. */
 const SAYS_NOTHING: readonly Meaning['kind'][] = ['evicted entry', 'written elsewhere', 'deleted elsewhere'];
 
@@ -15,11 +24,14 @@ export interface Grant {
   readonly at: number;
   readonly region: string | undefined;
   readonly isForeign: boolean;
+  readonly fence: Fence;
   until: number;
   /** A hard invalidation of its region lets others take it over, and its holder not renew it; a commit is judged by its generation. */
   isCut: boolean;
   /** Why it no longer stands, if it was not time. */
   ended: string | undefined;
+  /** What has become of the value that was stored when it was granted, if anything. */
+  overwritten: string | undefined;
 }
 
 export class Ledger {
@@ -32,6 +44,8 @@ export class Ledger {
   /** The request that released a token. */
   readonly #releases = new Map<string, number>();
   readonly #givenUp = new Set<string>();
+  /** By key: what was stored under a lease that did not stand, and is to be taken back. */
+  readonly #doubtful = new Map<string, Grant>();
 
   /** `maxHold`: how long a holder renews at most, in milliseconds. */
   constructor(violated: (what: string) => void, maxHold: number) {
@@ -62,6 +76,11 @@ export class Ledger {
     return [...this.#grants.values()].filter(({ ended, token }) => ended === undefined && !this.#givenUp.has(token));
   }
 
+  /** Leases under which something was stored that should not be there, and still is. */
+  get notTakenBack(): readonly Grant[] {
+    return [...this.#doubtful.values()];
+  }
+
   /** A process has asked to release it. */
   givesUp(token: string): void {
     this.#givenUp.add(token);
@@ -75,10 +94,13 @@ export class Ledger {
       for (const grant of this.#grants.values()) if (grant.region === meaning.region) grant.isCut = true;
       return;
     }
+    if (CHANGES.includes(meaning.kind)) this.#changed(meaning);
     if (SAYS_NOTHING.includes(meaning.kind)) return;
     if (!('token' in meaning)) {
-      const grant = this.#latest.get(meaning.key);
-      if (grant && (!grant.isForeign || meaning.kind === 'evicted lease'))
+      const isLost = meaning.kind === 'evicted lease';
+      const grant = isLost && meaning.of ? this.#grants.get(meaning.of) : this.#latest.get(meaning.key);
+      // A lock that is removed by itself stands until then.
+      if (grant && (isLost || !(grant.isForeign || grant.fence === 'reread')))
         grant.ended ??= `its key was ${meaning.kind}`;
       return;
     }
@@ -88,13 +110,16 @@ export class Ledger {
     const whose = `${key}#${token.slice(0, 4)} of ${grant?.process.name ?? 'nobody'}`;
     if (grant && process && grant.process !== process) this.#violated(`${process.name} has ${kind} the lease ${whose}`);
     if (kind === 'renewed') {
+      // What it was won for may be gone, and its lock still there.
+      if (grant?.fence === 'value' && grant.overwritten) return;
       if (!stands) this.#violated(`the lease ${whose} was renewed although it no longer stands (${whyNot(grant)})`);
       else if (grant) grant.until = now + meaning.ms;
       return;
     }
-    const isItsOwn = stands || (grant?.isCut && grant.ended === undefined && grant.until > now);
-    if (kind === 'committed' && !isItsOwn)
-      this.#violated(`a commit was stored under ${whose}, which no longer stands (${whyNot(grant)})`);
+    if (kind === 'committed' && !this.isItsOwn(token, now)) {
+      if (grant?.fence === 'reread') this.#doubtful.set(key, grant);
+      else this.#violated(`a commit was stored under ${whose}, which no longer stands (${whyNot(grant)})`);
+    }
     if (kind === 'refused' && stands && !meaning.fenced)
       this.#violated(`a commit was refused under ${whose}, which stands`);
     if (kind === 'released') {
@@ -108,19 +133,47 @@ export class Ledger {
     if (grant) grant.ended ??= kind;
   }
 
+  /** Whether a commit under it is lawful. */
+  isItsOwn(token: string, now: number): boolean {
+    const grant = this.#grants.get(token);
+    if (grant?.fence === 'value') return grant.overwritten === undefined;
+    return grant !== undefined && grant.ended === undefined && grant.until > now;
+  }
+
+  /** What is stored is another: by a commit, or by whatever else. */
+  #changed(meaning: Exclude<Meaning, { readonly kind: 'invalidated' }>): void {
+    const { key, kind } = meaning;
+    this.#doubtful.delete(key);
+    for (const grant of this.#grants.values()) {
+      if (grant.key !== key || grant.fence === 'lease' || grant.overwritten) continue;
+      if ('token' in meaning && meaning.token === grant.token) continue;
+      grant.overwritten = kind;
+      if (grant.fence === 'value') grant.ended ??= `its key was ${kind}`;
+    }
+  }
+
+  /**
+   * Whether what is stored under it may be there for a moment and no more: its lock is gone, or about to be, since the key was set; what
+   * was set would be in its way, had nobody deleted that.
+   */
+  isDoubtful(token: string, now: number): boolean {
+    const grant = this.#grants.get(token);
+    return grant?.fence === 'reread' && (grant.overwritten === 'said' || !this.isItsOwn(token, now));
+  }
+
   #granted(
-    { key, token, ms, region, isForeign = false }: Granted,
+    { key, token, ms, region, isForeign = false, fence = 'lease', isVoid = false }: Granted,
     process: SimulatedProcess | undefined,
     now: number,
   ): void {
     if (!process) return;
     const before = this.#latest.get(key);
-    if (before && before.token !== token && this.stands(before.token, now)) {
+    if (!isVoid && before && before.token !== token && this.stands(before.token, now)) {
       this.#violated(
         `${process.name} was granted ${key}#${token.slice(0, 4)} while ${key}#${before.token.slice(0, 4)} of ${before.process.name} stands`,
       );
     }
-    if (before && before.token !== token) before.ended ??= 'another took it over';
+    if (!isVoid && before && before.token !== token) before.ended ??= 'another took it over';
     const grant: Grant = {
       key,
       token,
@@ -130,14 +183,16 @@ export class Ledger {
       until: now + ms,
       isCut: false,
       isForeign,
-      ended: undefined,
+      fence,
+      ended: isVoid ? 'it was void' : undefined,
+      overwritten: isVoid ? 'gone' : undefined,
     };
     this.#grants.set(token, grant);
-    this.#latest.set(key, grant);
+    if (!isVoid) this.#latest.set(key, grant);
   }
 }
 
 function whyNot(grant: Grant | undefined): string {
   if (!grant) return 'it was never granted';
-  return grant.ended ?? (grant.isCut ? 'its region was invalidated' : 'it has lapsed');
+  return grant.overwritten ?? grant.ended ?? (grant.isCut ? 'its region was invalidated' : 'it has lapsed');
 }

@@ -24,10 +24,14 @@ export type Meaning =
   | ({ readonly kind: 'written elsewhere' } & Stored)
   | { readonly kind: 'deleted elsewhere'; readonly key: string }
   | { readonly kind: 'evicted entry'; readonly key: string }
-  | { readonly kind: 'evicted lease'; readonly key: string }
+  /** `of`: which of those that were granted; left out: the last. */
+  | { readonly kind: 'evicted lease'; readonly key: string; readonly of?: string }
   | Invalidated;
 
-/** `region`: whose hard invalidation cuts it off. `isForeign`: of another program, which nothing of ours ends. */
+/**
+ * `region`: whose hard invalidation cuts it off. `isForeign`: of another program, which nothing of ours ends. `fence`: what a commit is
+ * held against; the lease itself unless said otherwise.
+ */
 export interface Granted {
   readonly kind: 'granted';
   readonly key: string;
@@ -35,7 +39,18 @@ export interface Granted {
   readonly ms: number;
   readonly region?: string | undefined;
   readonly isForeign?: boolean;
+  /** Whose records speak of what is stored, where no invalidation cuts the lease off. */
+  readonly records?: string | undefined;
+  readonly fence?: Fence;
+  /** What it was won for is gone by then: a commit will be refused, and nobody is kept from anything. */
+  readonly isVoid?: boolean;
 }
+
+/**
+ * `lease`: stored if and only if that stands, in one step. `value`: if and only if what was stored then has not changed. `reread`: the
+ * lease is read again after the write, and what does not stand is taken back.
+ */
+export type Fence = 'lease' | 'value' | 'reread';
 
 /** `region`: by whose generation it was written. */
 export interface Stored {
@@ -45,13 +60,17 @@ export interface Stored {
   readonly ttl: number | undefined;
 }
 
-/** Of a region, or of those tags. `lost`: a record was evicted, which invalidates every entry that it is about. */
+/**
+ * Of a region, or of those tags. `lost`: a record was evicted, which invalidates every entry that it is about. `follows`: what was
+ * carried out before is now written down for those tags.
+ */
 export interface Invalidated {
   readonly kind: 'invalidated';
   readonly region: string;
   readonly tags?: readonly string[] | undefined;
   readonly hard: boolean;
   readonly lost?: boolean;
+  readonly follows?: boolean;
 }
 
 /** A lease that a request won, as its process learns of it. */
@@ -86,9 +105,9 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   publish: (key: string) => void;
   /** `isOrdered`: a connection keeps order. `rejects`: the client is told when a request has run into its deadline. */
   readonly wire: { readonly isOrdered: boolean; readonly rejects: boolean };
-  connect(link: Link<Request, Reply>): CacheBackend;
+  connect(link: Link<Request, Reply>, process: SimulatedProcess): CacheBackend;
   /** Connects a program that is not ours. */
-  stranger?(link: Link<Request, Reply>, setting: StrangerSetting): Stranger;
+  readonly stranger?: ((link: Link<Request, Reply>, setting: StrangerSetting) => Stranger) | undefined;
   /** What carrying it out has meant, from the request and its reply alone: a store that is broken does not know that it is. */
   meaningOf(request: Request, reply: Reply): readonly Meaning[];
   /** The keys whose leases a request asks for, with their tokens; none: it is not such a request. */
@@ -101,6 +120,12 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   /** Whether a request is one that a breaker holds back. */
   isGuarded(request: Request): boolean;
   recordsOf(region: string): RecordsKnown;
+  /** A verb is several steps: records are read beside values, and an invalidation is stamped by the clock of who calls. */
+  readonly isPiecemeal?: boolean;
+  /** Whether its process can do nothing with a lease that it has won: the connection that it was won on is lost. */
+  isLeaseLost?(token: string): boolean;
+  /** Whether nobody waits for its answer any more. */
+  isGivenUp?(request: Request): boolean;
   /** Loses something, as a store does that is full. */
   evict(chance: Chance): readonly Meaning[];
   /** For the trace. */

@@ -105,8 +105,7 @@ export class Network<Request, Reply> {
     this.#wiretap.sent(process, id, request);
     return new Promise((resolve, reject) => {
       const trouble = () => {
-        process.troubledAt = this.#scheduler.now;
-        process.isInTrouble = true;
+        process.meetsTrouble();
         this.#wiretap.failed(process, id, request);
       };
       let isSettled = false;

@@ -16,9 +16,9 @@ export class SimulatedProcess {
   state: 'running' | 'paused' | 'killed' = 'running';
   /** When it was last paused or resumed. */
   disturbedAt = Number.NEGATIVE_INFINITY;
-  /** When a request of it last failed or was lost. Written by the network. */
+  /** When a request of it last failed or was lost. */
   troubledAt = Number.NEGATIVE_INFINITY;
-  /** No request of it has succeeded since one failed. Written by the network. */
+  /** No request of it has succeeded since one failed. The network says when one has. */
   isInTrouble = false;
   readonly #scheduler: Scheduler;
   /** What came while it was paused, in order. */
@@ -49,6 +49,12 @@ export class SimulatedProcess {
   deliver(run: () => void): void {
     if (this.state === 'running') run();
     else if (this.state === 'paused') this.#deferred.push(run);
+  }
+
+  /** A request of it has failed, or was lost. */
+  meetsTrouble(): void {
+    this.troubledAt = this.#scheduler.now;
+    this.isInTrouble = true;
   }
 
   sleep(ms: number): Promise<void> {

@@ -9,6 +9,7 @@ import type { SimulatedValue, WatchedRegion } from './calls.js';
 import { Chance } from './chance.js';
 import { Client, Database } from './clients.js';
 import { FencedModel, type FencedModelOptions } from './fenced-model.js';
+import { MemcachedModel, type MemcachedModelOptions } from './memcached/model.js';
 import type { StoreModel } from './model.js';
 import { Network } from './network.js';
 import { SimulatedProcess } from './process.js';
@@ -26,6 +27,13 @@ export interface SimulationOptions extends CommonOptions {
 export interface RedisSimulationOptions extends CommonOptions {
   /** What the scripts do, where they are not to be the sound ones. */
   readonly scripts?: SimulatedScripts | undefined;
+}
+
+export interface MemcachedSimulationOptions extends CommonOptions {
+  /** The server's own leases, or `_lock<key>`. Default: drawn. */
+  readonly lease?: 'server' | 'key' | undefined;
+  /** Server and client, where they are not to be the sound ones. */
+  readonly memcached?: Pick<MemcachedModelOptions, 'server' | 'peers'> | undefined;
 }
 
 interface CommonOptions {
@@ -83,6 +91,15 @@ export function simulateRedis({ scripts, ...options }: RedisSimulationOptions): 
   const chance = new Chance(options.seed);
   const keepsGenerations = options.generations ?? chance.hits(0.7);
   const model = new RedisModel({ ...LEASES, keepsGenerations, deadline: DEADLINE, scripts });
+  return new Simulation(model, chance, options, keepsGenerations).run();
+}
+
+/** Over a simulated memcached, with the real backend, and Python programs beside it where locks are by key. */
+export function simulateMemcached({ memcached, ...options }: MemcachedSimulationOptions): Promise<SimulationReport> {
+  const chance = new Chance(options.seed);
+  const keepsGenerations = options.generations ?? chance.hits(0.7);
+  const lease = options.lease ?? (chance.hits(0.6) ? 'server' : 'key');
+  const model = new MemcachedModel({ ...LEASES, keepsGenerations, deadline: DEADLINE, lease, ...memcached });
   return new Simulation(model, chance, options, keepsGenerations).run();
 }
 
@@ -187,7 +204,7 @@ class Simulation<Request, Reply> {
     const chance = this.#chance;
     const process = new SimulatedProcess(name, this.#scheduler, this.#faulty ? chance.between(-SKEW, SKEW) : 0);
     this.#processes.push(process);
-    const backend = this.#model.connect(this.#network.link(process));
+    const backend = this.#model.connect(this.#network.link(process), process);
     const servesStale = chance.hits(0.8);
     const expirationTime = chance.between(200, 2000);
     const siblings: WatchedRegion[] = [];

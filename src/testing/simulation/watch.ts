@@ -17,7 +17,7 @@ import {
   type WatchedRegion,
 } from './calls.js';
 import { Elections } from './elections.js';
-import { cutOf } from './entries.js';
+import { cutOf, valueIdIn } from './entries.js';
 import { Finality } from './finality.js';
 import { Ledger } from './ledger.js';
 import type { Meaning, StoreModel } from './model.js';
@@ -80,8 +80,16 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const entryOf = (key: string) => this.#entryOf(key);
     const recordsOf = (region: string) => model.recordsOf(region);
     this.#ledger = new Ledger(violated, options.lockMaxHold);
-    this.#finality = new Finality(violated, this.#origins, skew);
-    this.#elections = new Elections({ scheduler, ledger: this.#ledger, entryOf, recordsOf, violated });
+    this.#finality = new Finality(violated, this.#origins, { skew, isForeignCut: !model.isPiecemeal });
+    this.#elections = new Elections({
+      scheduler,
+      ledger: this.#ledger,
+      // What is known of the records may be as old as the request.
+      slack: model.isPiecemeal ? deadline : 0,
+      entryOf,
+      recordsOf,
+      violated,
+    });
     this.#promptness = new Promptness({ scheduler, keys, patience: 5 * deadline, skew, entryOf, violated });
     this.troubles = new Troubles({ scheduler, cooldown, recovery: deadline + cooldown + 1000, violated });
   }
@@ -105,7 +113,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       if (this.#model.isGuarded(request)) this.troubles.asked(operation.region);
     }
     for (const token of this.#model.leasesReleased(request)) {
-      this.#winners.get(token)?.lost(token);
+      // Not where another call deletes what it is about.
+      if (operation && this.#winners.get(token) === operation.tickets) operation.tickets.lost(token);
       this.#ledger.givesUp(token);
     }
   }
@@ -116,7 +125,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     for (const meaning of this.#model.meaningOf(request, reply)) {
       this.happened(meaning, process, id);
       // Nobody is left who would learn of it: it lapses.
-      if (meaning.kind === 'granted' && this.#givenUp.has(id)) this.#ledger.givesUp(meaning.token);
+      const isGivenUp = this.#givenUp.has(id) || this.#model.isGivenUp?.(request);
+      if (meaning.kind === 'granted' && isGivenUp) this.#ledger.givesUp(meaning.token);
       if (operation) this.#takesEffect(operation, meaning);
     }
   }
@@ -124,13 +134,15 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
     if (!process) this.log(`store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : (meaning.tags ?? '')}`);
+    if (meaning.kind === 'committed' && this.#ledger.isDoubtful(meaning.token, this.#scheduler.now)) {
+      const origin = this.#origins.get(valueIdIn(meaning.bytes));
+      if (origin) origin.isDoubtful = true;
+    }
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
     if (meaning.kind === 'granted') this.#elections.granted(meaning);
-    if (meaning.kind === 'invalidated' && meaning.lost) {
-      this.#elections.recordLost();
-      this.#finality.recordLost();
-    }
+    if (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows)) this.#elections.recordChanged();
+    if (meaning.kind === 'invalidated' && meaning.lost) this.#finality.recordLost();
     this.#promptness.changed({ isCut: meaning.kind === 'invalidated' && meaning.hard });
   }
 
@@ -167,13 +179,17 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     return entry && entry.until > this.#scheduler.now ? entry.bytes : undefined;
   }
 
-  #takesEffect(operation: Operation, { kind }: Meaning): void {
+  #takesEffect(operation: Operation, meaning: Meaning): void {
+    const { kind } = meaning;
+    if (kind === 'invalidated' && meaning.follows) return;
     const isIts =
       ((kind === 'said' || kind === 'written elsewhere') && operation.written.length > 0) ||
       (kind === 'removed' && isRemoval(operation.verb)) ||
       (kind === 'invalidated' && isInvalidation(operation.verb));
     if (!isIts) return;
     operation.effect = this.#tick();
+    if (kind === 'removed' && !operation.removals.has(meaning.key))
+      operation.removals.set(meaning.key, operation.effect);
     for (const origin of operation.written)
       Object.assign(origin, { order: operation.effect, time: this.#scheduler.now });
   }
@@ -187,7 +203,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   ): { readonly value: SimulatedValue; readonly origin: Origin } {
     this.#ids++;
     const never = Number.POSITIVE_INFINITY;
-    const origin: Origin = { key, tags: new Set(tags), isForeign, order: never, time: never };
+    const origin: Origin = { key, tags: new Set(tags), isForeign, order: never, time: never, isDoubtful: false };
     this.#origins.set(this.#ids, origin);
     return { value: { id: this.#ids, key, version }, origin };
   }
@@ -244,6 +260,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       presentSince: this.#promptness.presentSince,
       tickets: new Tickets(),
       effect: undefined,
+      removals: new Map(),
       creates: false,
     };
     this.#say(operation);
@@ -265,6 +282,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const { process, label } = region;
     const operation = current.getStore();
     if (operation) operation.creates = true;
+    const won = operation?.tickets.get(key);
+    if (won && this.#model.isLeaseLost?.(won.token)) operation?.tickets.set(key, undefined);
     const token = operation?.tickets.get(key)?.token;
     const { value, origin } = this.newValue(key, 0);
     const creation: Creation = Object.assign(origin, {
@@ -301,6 +320,10 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     for (const { key, token, process, at } of this.#ledger.open) {
       if (process.isAlive && process.troubledAt < at && process.disturbedAt < at)
         this.violated(`${process.name} has kept the lease ${key}#${token.slice(0, 4)}`);
+    }
+    for (const { key, token, process } of this.#ledger.notTakenBack) {
+      if (process.isAlive && process.troubledAt < this.#scheduler.now - this.#options.deadline)
+        this.violated(`${process.name} has not taken back what it stored under ${key}#${token.slice(0, 4)}`);
     }
     for (const { name, isAlive, timers } of processes) {
       if (isAlive && timers > 0) this.violated(`${name} has ${timers} timers set with nothing left to do`);

@@ -7,8 +7,9 @@ import type { Chance } from '../chance.js';
 import type { FencedBackendOptions } from '../fenced-backend.js';
 import type { Meaning, RecordsKnown, StoreModel, Stranger, StrangerSetting, Won } from '../model.js';
 import type { Link } from '../network.js';
+import { Python } from '../python.js';
 import { SimulatedClient } from './client.js';
-import { Python } from './python.js';
+import { PythonClient } from './python.js';
 import type { SimulatedScripts } from './scripts.js';
 import { type Command, calledBy, PYTHON_RELEASE, type Reply, SimulatedRedis } from './server.js';
 
@@ -58,7 +59,7 @@ export class RedisModel implements StoreModel<Command, Reply> {
   }
 
   stranger(link: Link<Command, Reply>, setting: StrangerSetting): Stranger {
-    return new Python(link, setting);
+    return new Python(new PythonClient(link, setting), setting);
   }
 
   meaningOf(command: Command, reply: Reply): readonly Meaning[] {
