@@ -36,6 +36,8 @@ export interface Creation extends Origin {
   readonly askedAt: number;
   /** Of the lease that it runs under; `undefined`: the store was out of reach. */
   readonly token: string | undefined;
+  /** It had won one, and can do nothing with it: its process may or may not know. */
+  readonly hasLostLease: boolean;
   /** The step of the simulation in which its creator settled. */
   endedIn: number | undefined;
 }

@@ -59,8 +59,8 @@ export class Elections {
     operation?.tickets.delete(key);
     if (!isAsked && !isCutOff(creation.askedAt) && !ledger.isStuck(key, scheduler.now))
       violated(`${process.name} creates ${key} without having asked for its lease`);
-    if (ticket) this.#checkLease(creation, ticket, isCutOff);
-    else this.#checkAlone(creation);
+    if (ticket && !creation.hasLostLease) this.#checkLease(creation, ticket, isCutOff);
+    else if (!creation.hasLostLease) this.#checkAlone(creation);
     this.#running.add(creation);
   }
 
@@ -102,7 +102,7 @@ export class Elections {
   /** Promise 5: behind a store that is out of reach, one per process and key. */
   #checkAlone({ key, process }: Creation): void {
     for (const other of this.#running) {
-      if (other.process !== process || other.key !== key || other.token !== undefined) continue;
+      if (other.process !== process || other.key !== key || other.token !== undefined || other.hasLostLease) continue;
       // A deletion, a `set` or a hard invalidation of its region ends what is being created: nobody waits for that.
       const { siblings, revokedAt } = other.region;
       const isVoided =

@@ -283,8 +283,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const operation = current.getStore();
     if (operation) operation.creates = true;
     const won = operation?.tickets.get(key);
-    if (won && this.#model.isLeaseLost?.(won.token)) operation?.tickets.set(key, undefined);
-    const token = operation?.tickets.get(key)?.token;
+    const hasLostLease = won !== undefined && this.#model.isLeaseLost?.(won.token) === true;
+    const token = hasLostLease ? undefined : won?.token;
     const { value, origin } = this.newValue(key, 0);
     const creation: Creation = Object.assign(origin, {
       id: value.id,
@@ -294,6 +294,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       process,
       region,
       token,
+      hasLostLease,
       endedIn: undefined,
     });
     this.creations++;
