@@ -1,12 +1,12 @@
 /** The records of region and tags in a simulated memcached: what they say, and what a write of one has meant. */
 import type { RegionRecord, TagRecord } from '../../../api.js';
-import { memcachedKeyMangler } from '../../../backends/memcached/keys.js';
+import { carriedName } from '../../../backends/memcached/keys.js';
 import { parseRegion, parseTag, regionRecordName, tagRecordName } from '../../../backends/records.js';
 import type { Meaning, RecordsKnown } from '../model.js';
 import type { SimulatedMemcached } from './server.js';
 
 export const REGION = 'simulated';
-const RECORD = memcachedKeyMangler(regionRecordName(REGION));
+const RECORD = carriedName(regionRecordName(REGION));
 
 export class KnownRecords {
   readonly #server: SimulatedMemcached;
@@ -68,7 +68,7 @@ export class KnownRecords {
   get known(): RecordsKnown {
     const region = parseRegion(this.#server.read(RECORD)?.value);
     const tagOf = (name: string) => {
-      const tag = parseTag(this.#server.read(memcachedKeyMangler(tagRecordName(REGION, name)))?.value);
+      const tag = parseTag(this.#server.read(carriedName(tagRecordName(REGION, name)))?.value);
       return tag?.rid === region?.rid ? tag : undefined;
     };
     return { region, tagOf };
