@@ -502,7 +502,7 @@ describe('several servers', () => {
     const region = makeRegion({ name: 'r' });
     region.configure(backend, { expirationTime: '1h', regionInvalidator: 'local', onBackendError: 'throw' });
     await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
-    lame.freeze();
+    await lame.frozen();
     const answers = await Promise.allSettled(keys.map((key) => region.get(key)));
     expect(keys.filter((_, at) => answers[at]?.status === 'rejected')).toEqual(own);
     for (const answer of answers) if (answer.status === 'fulfilled') expect(answer.value).toBe('stored');
