@@ -22,6 +22,7 @@ import type {
   RegionStatistics,
   SetOptions,
 } from '../api.js';
+import { loadDriver, needsDriver } from '../backends/drivers.js';
 import { LazyBackend } from '../backends/lazy.js';
 import { channels } from '../channels.js';
 import { keepsAlive, systemClock } from '../clock.js';
@@ -521,7 +522,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   async #load(configured: Configured): Promise<Core> {
     const { actual } = configured;
-    if (actual instanceof LazyBackend) await actual.load();
+    await loadDriver(actual instanceof LazyBackend ? await actual.load() : actual);
     // Whether a server answers is asked at each use; what is on this host must open, or nothing will ever be stored.
     if (actual.remote !== true) await actual.ready?.();
     if (this.#closing) throw closed();
@@ -657,9 +658,11 @@ async function createMulti(
   return keys.map((key) => found.get(key));
 }
 
-/** Whether something has to be awaited before the first use: an engine to import, a file to open. */
+/** Whether something has to be awaited before the first use: an engine or a package to import, a file to open. */
 function needsOpening(backend: CacheBackend): boolean {
-  return backend instanceof LazyBackend || (backend.remote !== true && backend.ready !== undefined);
+  return (
+    backend instanceof LazyBackend || needsDriver(backend) || (backend.remote !== true && backend.ready !== undefined)
+  );
 }
 
 /** The last region that leaves a backend closes it. */
