@@ -82,7 +82,10 @@ export class LockTimeoutError extends DogpileCacheError {
   override readonly code = 'DOGPILE_LOCK_TIMEOUT';
 }
 
-/** A creation would wait for itself, by its own key or round a circle, and there is no stale value to give it. */
+/**
+ * A creation would wait for itself: by its own key or round a circle, where there is no stale value to give it, or by the `close()` or
+ * `idle()` of its region.
+ */
 export class ReentrantCreationError extends DogpileCacheError {
   override readonly code = 'DOGPILE_REENTRANT_CREATION';
 }

@@ -104,7 +104,7 @@ const redis =
   (name: RedisName): Open =>
   (args) => {
     const settings = checkRedisArguments(name, args);
-    return new LazyBackend(async () => (await import('./backends/redis/open.js')).openBackendWithDriver(settings));
+    return new LazyBackend(async () => (await import('./backends/redis/open.js')).openBackend(settings));
   };
 
 const memcached: Open = (args) => {
@@ -112,7 +112,7 @@ const memcached: Open = (args) => {
   return new LazyBackend(async () => (await import('./backends/memcached/meta-backend.js')).openMetaBackend(settings));
 };
 
-/** As those of Redis; the client package is imported later still, when it first connects. */
+/** As those of Redis. */
 const openMemcachedClients = () => import('./backends/memcached/open-clients.js');
 const nodeMemcached: Open = (args) => {
   const settings = checkMemcachedArguments('node_memcached', args);

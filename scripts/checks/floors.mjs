@@ -43,6 +43,7 @@ const ROOMS = [
 const STAIRS = [
   { from: 'region/region.ts', to: 'registry.ts', why: 'configure() turns a name into a backend' },
   { from: 'region/region.ts', to: 'backends/lazy.ts', why: 'an engine is loaded before a region uses it' },
+  { from: 'region/region.ts', to: 'backends/drivers.ts', why: 'and so is the package that it needs' },
   { from: 'region/region.ts', to: 'config.ts', why: 'configureFromConfig() reads a dictionary' },
   { from: 'api.ts', to: 'region/region.ts', typesOnly: true, why: 'the vocabulary names the region' },
   { from: 'api.ts', to: 'proxy.ts', typesOnly: true, why: 'the vocabulary names proxies' },

@@ -9,18 +9,13 @@ import type { Records, RecordsRequest, RegionRecord, TagRecord } from '../api.js
 const REGION = /^([0-9a-fA-F]+) (\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15}) (\d{1,15}|-)$/;
 const TAG = /^([0-9a-fA-F]+) (\d{1,15}) (\d{1,15})$/;
 
-/** `rid seq hard soft tagged at`. */
+/** `rid seq hard soft tagged at`. No invalidation has a number that `seq` has not reached. */
 export function parseRegion(stored: unknown): RegionRecord | undefined {
-  const [, rid, seq, hard, soft, tagged, at] = REGION.exec(textOf(stored)) ?? [];
+  const [, rid, ...rest] = REGION.exec(textOf(stored)) ?? [];
   if (rid === undefined) return undefined;
-  return {
-    rid,
-    seq: Number(seq),
-    hard: Number(hard),
-    soft: Number(soft),
-    tagged: Number(tagged),
-    at: at === '-' ? undefined : Number(at),
-  };
+  const [seq = 0, hard = 0, soft = 0, tagged = 0, at] = rest.map(Number);
+  if (Math.max(hard, soft, tagged) > seq) return undefined;
+  return { rid, seq, hard, soft, tagged, at: Number.isNaN(at) ? undefined : at };
 }
 
 /** `rid hard soft`. */

@@ -42,6 +42,8 @@ abstract class Creation {
   readonly #lock: object;
   readonly #names: ReadonlySet<string>;
   #active = true;
+  /** The region that it runs in. */
+  #owner: object | undefined;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
@@ -76,8 +78,13 @@ abstract class Creation {
     return this.#active && this.#lock === lock && this.#names.has(name);
   }
 
-  /** Calls the creator inside this creation, and ends it when the creator has settled. */
-  async run<T>(creator: () => T | PromiseLike<T>): Promise<T> {
+  isOf(owner: object): boolean {
+    return this.#active && this.#owner === owner;
+  }
+
+  /** Calls the creator inside this creation, one of `owner`'s, and ends it when the creator has settled. */
+  async run<T>(owner: object, creator: () => T | PromiseLike<T>): Promise<T> {
+    this.#owner = owner;
     try {
       return await running.run(this, creator);
     } finally {
@@ -201,6 +208,12 @@ export function enclosingCreation(): Creation | undefined {
 /** Whether this name is being created further up the caller's own chain. */
 export function isCreatedAbove(caller: Creation | undefined, lock: object, name: string): boolean {
   for (let above = caller; above; above = above.parent) if (above.creates(lock, name)) return true;
+  return false;
+}
+
+/** Whether the running code is part of a creation of this region, or of one that was asked for inside it. */
+export function isCreatingIn(owner: object): boolean {
+  for (let above = running.getStore(); above; above = above.parent) if (above.isOf(owner)) return true;
   return false;
 }
 

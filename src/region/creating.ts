@@ -45,7 +45,7 @@ export async function runCreator<T>(
   const startedAt = stamp(clock);
   for (const message of messages) creations.start.publish(message);
   try {
-    const value = await creation.run(run);
+    const value = await creation.run(region, run);
     const endedAt = stamp(clock);
     statistics.created(keys.length, endedAt - startedAt);
     for (const message of messages) {

@@ -188,7 +188,7 @@ export class Flight implements Awaited {
     }
     this.#flights.unlist(this);
     this.#void = true;
-    for (const waiter of this.#waiters) if (waiter.began > this.#calledAt) waiter.tell(AGAIN);
+    this.#sendAway(({ began }) => began > this.#calledAt);
   }
 
   /** Its lease is lost. At `lockMaxHold` everybody but the caller who started it looks again: the creator may never settle. */
@@ -196,7 +196,7 @@ export class Flight implements Awaited {
     if (!this.#void) statistics.lockLosses++;
     this.detach();
     if (why === 'voided') return;
-    for (const waiter of this.#waiters) if (!waiter.first) waiter.tell(AGAIN);
+    this.#sendAway(({ first }) => !first);
   }
 
   /** Its region was invalidated: detached. Answers with its lease, to be given back at once, so that newcomers need not wait for it. */
@@ -250,6 +250,13 @@ export class Flight implements Awaited {
       default:
         return ending;
     }
+  }
+
+  /** They look again. */
+  #sendAway(isMeant: (waiter: Waiter) => boolean): void {
+    const meant = [...this.#waiters].filter(isMeant);
+    for (const waiter of meant) waiter.tell(AGAIN);
+    if (meant.length > 0) this.#abandonIfAlone(undefined);
   }
 
   #startLimit(waiter: Waiter): void {

@@ -22,12 +22,14 @@ import type {
   RegionStatistics,
   SetOptions,
 } from '../api.js';
+import { loadDriver, needsDriver } from '../backends/drivers.js';
 import { LazyBackend } from '../backends/lazy.js';
 import { channels } from '../channels.js';
 import { keepsAlive, systemClock } from '../clock.js';
 import { readConfig } from '../config.js';
 import { durationOption } from '../duration.js';
 import {
+  ReentrantCreationError,
   RegionAlreadyConfiguredError,
   RegionClosedError,
   RegionNotConfiguredError,
@@ -40,6 +42,7 @@ import { type ArgumentsOf, type BackendName, isBackend, openBackend } from '../r
 import { shown } from '../shown.js';
 import { checkBoolean, checkFunction, checkObject, refuseUnknown } from '../validation.js';
 import { callOf } from './call.js';
+import { isCreatingIn } from './context.js';
 import { Core } from './core.js';
 import { checkNotDecorating } from './decoration.js';
 import type {
@@ -418,11 +421,15 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   // ---------------------------------------------------------------------------------------------------------- the end
 
-  /** Background creations, their writes and late results are done. `signal` ends the wait (rejects with its reason), not the work. */
+  /**
+   * Background creations, their writes and late results are done. `signal` ends the wait (rejects with its reason), not the work.
+   * Inside a creator of this region it would wait for itself: `ReentrantCreationError`.
+   */
   async idle(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     refuseUnknown('idle()', options, ['signal']);
     const { signal } = options;
     signal?.throwIfAborted();
+    if (isCreatingIn(this)) throw waitsForItself('idle()', 'Call it outside.');
     const rest = this.#rest();
     if (!signal) return rest;
     await new Promise<void>((resolve, reject) => {
@@ -434,7 +441,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   /**
    * `idle()`, then closes the backend, if no other region uses it; from the call on every other call rejects with
    * `RegionClosedError`. `timeout` bounds the wait for creations under way; then they are aborted, who waits for one is told,
-   * and their leases are given back.
+   * and their leases are given back. Without it, inside a creator of this region, close() would wait for itself:
+   * `ReentrantCreationError`, and the region stays as it is.
    */
   close(options: { timeout?: Duration | undefined } = {}): Promise<void> {
     try {
@@ -442,6 +450,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       refuseUnknown('close()', options, ['timeout']);
       const { timeout } = options;
       const limit = timeout === undefined ? Number.POSITIVE_INFINITY : durationOption(timeout, 'timeout');
+      if (timeout === undefined && isCreatingIn(this))
+        throw waitsForItself('close()', 'Call it outside, or with a timeout.');
       this.#closing ??= this.#close(limit);
       return this.#closing;
     } catch (error) {
@@ -512,7 +522,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   async #load(configured: Configured): Promise<Core> {
     const { actual } = configured;
-    if (actual instanceof LazyBackend) await actual.load();
+    await loadDriver(actual instanceof LazyBackend ? await actual.load() : actual);
     // Whether a server answers is asked at each use; what is on this host must open, or nothing will ever be stored.
     if (actual.remote !== true) await actual.ready?.();
     if (this.#closing) throw closed();
@@ -648,9 +658,11 @@ async function createMulti(
   return keys.map((key) => found.get(key));
 }
 
-/** Whether something has to be awaited before the first use: an engine to import, a file to open. */
+/** Whether something has to be awaited before the first use: an engine or a package to import, a file to open. */
 function needsOpening(backend: CacheBackend): boolean {
-  return backend instanceof LazyBackend || (backend.remote !== true && backend.ready !== undefined);
+  return (
+    backend instanceof LazyBackend || needsDriver(backend) || (backend.remote !== true && backend.ready !== undefined)
+  );
 }
 
 /** The last region that leaves a backend closes it. */
@@ -688,6 +700,10 @@ function pairsOf<T>(values: ReadonlyMap<string, T> | Readonly<Record<string, T>>
   if (typeof values !== 'object' || values === null || Array.isArray(values))
     throw new ValidationError('The values must be a Map or a plain object, by key.');
   return Object.entries(values);
+}
+
+function waitsForItself(call: string, advice: string): ReentrantCreationError {
+  return new ReentrantCreationError(`${call} inside a creator of this region waits for that creator. ${advice}`);
 }
 
 function closed(): RegionClosedError {

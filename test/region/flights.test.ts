@@ -129,6 +129,30 @@ describe('a flight', () => {
     expect(flights.size).toBe(1);
   });
 
+  it('detached: when those who look again were the last to wait, its creator is told; not where it goes on for nobody', async () => {
+    for (const unattended of [false, true]) {
+      const { flights, join, begin } = setUp();
+      const flight = flights.open('k', { unattended });
+      const gone = new AbortController();
+      const first = join(flight, { first: true, signal: gone.signal });
+      const { signal } = begin(flight);
+      const after = join(flight);
+      gone.abort(new Error('gone'));
+      await expect(first).rejects.toThrow('gone');
+      expect(signal.aborted).toBe(false);
+      flights.detach('k');
+      expect(await after).toEqual({ kind: 'again' });
+      expect(signal.aborted).toBe(!unattended);
+    }
+  });
+
+  it('detached before anybody joined: its creator goes on', () => {
+    const { flights, begin } = setUp();
+    const { signal } = begin(flights.open('k'));
+    flights.detach('k');
+    expect(signal.aborted).toBe(false);
+  });
+
   it('detached: its result is void, who came after the creator was called looks again at once, the others wait', async () => {
     const { flights, join, begin, states } = setUp();
     const flight = flights.open('k');

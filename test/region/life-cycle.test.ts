@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryBackend } from '../../src/backends/memory.js';
-import { RegionClosedError, ValidationError } from '../../src/errors.js';
+import { ReentrantCreationError, RegionClosedError, ValidationError } from '../../src/errors.js';
 import { ProxyBackend } from '../../src/proxy.js';
 import { type CacheRegion, makeRegion } from '../../src/region/region.js';
 import { registerBackend } from '../../src/registry.js';
@@ -100,6 +100,37 @@ describe('close()', () => {
     await expect(call).rejects.toThrow(RegionClosedError);
     await closing;
     expect(backend.close).toHaveBeenCalledTimes(1);
+  });
+
+  it('inside a creator of the region, or of one that such a creator asks, does not wait for itself: it rejects, and closes nothing', async () => {
+    const region = makeRegion().configure(new LaterBackend());
+    const other = makeRegion().configure('null');
+    const failed = async (work: () => Promise<unknown>) =>
+      work().then(
+        () => 'done',
+        (error: unknown) => (error instanceof ReentrantCreationError ? error.message : error),
+      );
+    const close = 'close() inside a creator of this region waits for that creator. Call it outside, or with a timeout.';
+    const idle = 'idle() inside a creator of this region waits for that creator. Call it outside.';
+    expect(await region.getOrCreate('close', () => failed(() => region.close()))).toBe(close);
+    expect(await region.getOrCreate('idle', () => failed(() => region.idle()))).toBe(idle);
+    expect(await region.getOrCreateMulti(['many'], async () => [await failed(() => region.close())])).toEqual([close]);
+    expect(await region.getOrCreate('dispose', () => failed(() => region[Symbol.asyncDispose]()))).toBe(close);
+    const through = () => other.getOrCreate('k', () => failed(() => region.close()));
+    expect(await region.getOrCreate('through', through)).toBe(close);
+    expect(await other.getOrCreate('alone', () => failed(() => other.close()))).toBe(close);
+    // Another region's it may wait for; its own, too, once the creator is done, and for so long as it says.
+    expect(await region.getOrCreate('other', () => failed(() => other.close()))).toBe('done');
+    let later: Promise<unknown> | undefined;
+    const gate = new Gate();
+    await region.getOrCreate('later', () => {
+      later = gate.passed().then(() => region.idle());
+      return 1;
+    });
+    gate.open();
+    await later;
+    const end = region.getOrCreate('end', () => failed(() => region.close({ timeout: 1 })));
+    await expect(end).rejects.toThrow(RegionClosedError);
   });
 
   it('waits for creations under way and their writes', async () => {

@@ -1,6 +1,7 @@
 /** Makes a backend of settings, and its clients on first use: takes what was handed in, or imports the package and connects to each server. */
-import type { BackendHost, CacheBackend } from '../../api.js';
+import type { BackendHost, CacheBackend, KeyMangler } from '../../api.js';
 import { DriverNotInstalledError } from '../../errors.js';
+import { withDriver } from '../drivers.js';
 import type {
   MemcacheClientLike,
   MemcachedServer,
@@ -27,56 +28,54 @@ import { MemcachedServers } from './servers.js';
 type Lost = (why: unknown) => void;
 
 export function openNodeMemcachedBackend(settings: MemcachedSettings<NodeMemcachedLike>): CacheBackend<Uint8Array> {
-  return new MemcachedClientBackend({
-    settings,
+  const load = () => imported(settings.name, 'memcached', async () => (await import('memcached')) as unknown);
+  return openWith(settings, load, {
     isCarried: isCarriedByNodeMemcached,
     keyMangler: nodeMemcachedKeyMangler,
-    open: clientsOf(
-      settings,
-      (link) => new NodeMemcachedClient(link),
-      async (server, lost) => {
-        const module = await imported(settings.name, 'memcached', async () => (await import('memcached')) as unknown);
-        return openNodeMemcached(module as NodeMemcachedModule, server, settings.timeout, lost);
-      },
-    ),
+    adapt: (link) => new NodeMemcachedClient(link),
+    connect: async (server, lost) =>
+      openNodeMemcached((await load()) as NodeMemcachedModule, server, settings.timeout, lost),
   });
 }
 
 export function openMemjsBackend(settings: MemcachedSettings<MemjsLike>): CacheBackend<Uint8Array> {
-  return new MemcachedClientBackend({
-    settings,
+  // @ts-expect-error: it has no types of its own
+  const load = () => imported(settings.name, 'memjs', async () => (await import('memjs')) as unknown);
+  return openWith(settings, load, {
     isCarried,
     keyMangler: memcachedKeyMangler,
-    open: clientsOf(
-      settings,
-      (link) => new MemjsClient(link),
-      async (server, lost) => {
-        // @ts-expect-error: it has no types of its own
-        const module = await imported(settings.name, 'memjs', async () => (await import('memjs')) as unknown);
-        return openMemjs(module as MemjsModule, server, settings.timeout, lost);
-      },
-    ),
+    adapt: (link) => new MemjsClient(link),
+    connect: async (server, lost) => openMemjs((await load()) as MemjsModule, server, settings.timeout, lost),
   });
 }
 
 export function openMemcacheClientBackend(settings: MemcachedSettings<MemcacheClientLike>): CacheBackend<Uint8Array> {
-  return new MemcachedClientBackend({
-    settings,
+  const load = () =>
+    imported(settings.name, 'memcache-client', async () => (await import('memcache-client')) as unknown);
+  return openWith(settings, load, {
     isCarried,
     keyMangler: memcachedKeyMangler,
-    open: clientsOf(
-      settings,
-      (link) => new MemcacheClientClient(link),
-      async (server, lost) => {
-        const module = await imported(
-          settings.name,
-          'memcache-client',
-          async () => (await import('memcache-client')) as unknown,
-        );
-        return openMemcacheClient(module as MemcacheClientModule, server, settings, lost);
-      },
-    ),
+    adapt: (link) => new MemcacheClientClient(link),
+    connect: async (server, lost) => openMemcacheClient((await load()) as MemcacheClientModule, server, settings, lost),
   });
+}
+
+interface Kind<Client> {
+  isCarried(key: string): boolean;
+  readonly keyMangler: KeyMangler;
+  adapt(link: Link<Client>): MemcachedClient;
+  connect(server: MemcachedServer, lost: Lost): Promise<Connection<Client>>;
+}
+
+/** `load` imports the package. */
+function openWith<Client>(
+  settings: MemcachedSettings<Client>,
+  load: () => Promise<unknown>,
+  { isCarried, keyMangler, adapt, connect }: Kind<Client>,
+): CacheBackend<Uint8Array> {
+  const open = clientsOf(settings, adapt, connect);
+  const backend = new MemcachedClientBackend({ settings, isCarried, keyMangler, open });
+  return settings.target.at === 'client' ? backend : withDriver(backend, load);
 }
 
 /** The client that was handed in, or one for each server: what one server does is no matter of the others. */

@@ -85,7 +85,8 @@ export class HeldRecords {
 
 function learn(held: Region, found: Records, at: number): void {
   // Answers of several nodes, or of a replica that took over, may come in another order than they were sent.
-  if (!held.region || held.region.at <= at) held.region = { record: found.region, at };
+  const isNewer = (known: Read<unknown> | undefined) => !known || known.at <= at;
+  if (isNewer(held.region)) held.region = { record: found.region, at };
   if (held.tags.size > MOST_TAGS) held.tags.clear();
-  for (const [tag, record] of found.tags) held.tags.set(tag, { record, at });
+  for (const [tag, record] of found.tags) if (isNewer(held.tags.get(tag))) held.tags.set(tag, { record, at });
 }

@@ -1,6 +1,7 @@
 /** Makes a backend of settings, and its client on first use: takes what was handed in, or imports a package and connects. */
 import type { CacheBackend } from '../../api.js';
 import { DriverNotInstalledError } from '../../errors.js';
+import { withDriver } from '../drivers.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import { RedisBackend } from './backend.js';
 import type { RedisClient } from './client.js';
@@ -10,18 +11,10 @@ import { NodeClient, type NodeModule } from './node-client.js';
 import { isCluster } from './shape.js';
 
 export function openBackend(settings: RedisSettings): CacheBackend<Uint8Array> {
-  const { target } = settings;
+  const { name, target } = settings;
   const isClustered = target.at === 'cluster' || (target.at === 'client' && isCluster(target.shape));
-  return new (isClustered ? RedisClusterBackend : RedisBackend)(settings, () => openClient(settings));
-}
-
-/**
- * The same, with the client's package imported before: on a busy host that takes longer than a call may, and processes that start
- * together would each create for themselves. A package that is missing is told by the calls.
- */
-export async function openBackendWithDriver(settings: RedisSettings): Promise<CacheBackend<Uint8Array>> {
-  if (settings.target.at !== 'client') await importDriver(settings.name).catch(() => {});
-  return openBackend(settings);
+  const backend = new (isClustered ? RedisClusterBackend : RedisBackend)(settings, () => openClient(settings));
+  return target.at === 'client' ? backend : withDriver(backend, () => importDriver(name));
 }
 
 async function openClient({ name, target }: RedisSettings): Promise<RedisClient> {

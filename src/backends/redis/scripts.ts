@@ -45,15 +45,20 @@ local function cutOff(rid, seq, region)
 end
 `;
 
+/** As `records.ts` reads them. */
 const RECORDS = `
 local function whole(number)
   return string.format('%.0f', number)
 end
+local function numberOf(digits)
+  return #digits <= 15 and tonumber(digits) or nil
+end
 local function parseRegion(text)
   local rid, seq, hard, soft, tagged, at = string.match(text or '', '^(%x+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
-  if rid and (at == '-' or string.find(at, '^%d+$')) then
-    return { rid = rid, seq = tonumber(seq), hard = tonumber(hard), soft = tonumber(soft), tagged = tonumber(tagged), at = at }
-  end
+  if not rid or (at ~= '-' and not (string.find(at, '^%d+$') and numberOf(at))) then return nil end
+  seq, hard, soft, tagged = numberOf(seq), numberOf(hard), numberOf(soft), numberOf(tagged)
+  if not (seq and hard and soft and tagged) or math.max(hard, soft, tagged) > seq then return nil end
+  return { rid = rid, seq = seq, hard = hard, soft = soft, tagged = tagged, at = at }
 end
 local function textOf(region)
   local seq, hard, soft, tagged = whole(region.seq), whole(region.hard), whole(region.soft), whole(region.tagged)
@@ -72,7 +77,9 @@ local function seedRegion(key, rid)
 end
 local function readTag(key, region)
   local rid, hard, soft = string.match(read(key) or '', '^(%x+) (%d+) (%d+)$')
-  if rid == region.rid then return { hard = tonumber(hard), soft = tonumber(soft) } end
+  if rid ~= region.rid then return nil end
+  hard, soft = numberOf(hard), numberOf(soft)
+  if hard and soft then return { hard = hard, soft = soft } end
 end
 local function writeTag(key, region, tag)
   redis.call('SET', key, region.rid .. ' ' .. whole(tag.hard) .. ' ' .. whole(tag.soft))

@@ -21,10 +21,13 @@ function hashTagOf(key: string): string | undefined {
   return close > open + 1 ? key.slice(open + 1, close) : undefined;
 }
 
-/** `_lock{key}`, as Python names it; where braces in the key forbid that, another name in the key's slot. */
+/**
+ * `_lock{key}`, as Python names it; where braces in the key forbid that, another name in the key's slot. No two keys share one: the
+ * first closing brace ends Python's form, and is followed by a colon and the key in the other.
+ */
 export function clusterLockName(prefix: string, key: string): string {
-  if (hashTagOf(key) !== undefined) return prefix + key;
-  return key === '' || key.includes('}') ? `${prefix}{${numberIn(slotOf(key))}}${key}` : `${prefix}{${key}}`;
+  if (key !== '' && !key.includes('}')) return `${prefix}{${key}}`;
+  return `${prefix}{${hashTagOf(key) ?? numberIn(slotOf(key))}}:${key}`;
 }
 
 /** By slot: the smallest number that is in it, as far as they have been counted. Written by `numberIn`. */

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { GenerationFence, RecordsRequest, RegionRecord } from '../../../src/api.js';
 import type { RedisBackend } from '../../../src/backends/redis/backend.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
+import { NO_REGIONS, NO_TAG_RECORDS } from '../support/garbage-records.js';
 import { nodeRedisByUrl, type Opened } from './support/clients.js';
 
 let server: RunningRedis;
@@ -188,16 +189,32 @@ describe('records', () => {
     expect([await observer.raw('PTTL', R), await observer.raw('PTTL', T)]).toEqual([-1, -1]);
   });
 
-  it.each(['', 'garbage', 'zz 0 0 0 0 -', 'ab 0 0 0 0', 'ab 0 0 0 0 x', 'ab 0 0 0 -1 -', 'ab 0 0 0 0 - more'])(
-    'that are no record (%j) count as absent, here and in the scripts',
-    async (text) => {
-      await observer.raw('SET', R, text);
-      const request: RecordsRequest = { region: 'r', tags: [], found: undefined };
-      await backend.get('k', { records: request });
-      expect(request.found?.region).toBeUndefined();
-      expect((await region()).seq).toBe(0);
-    },
-  );
+  it.each(NO_REGIONS)('that are no record (%j) count as absent, here and in the scripts', async (text) => {
+    await observer.raw('SET', R, text);
+    const request: RecordsRequest = { region: 'r', tags: [], found: undefined };
+    await backend.get('k', { records: request });
+    expect(request.found?.region).toBeUndefined();
+    expect(await committed(fence({ rid: 'ab', seq: 3 }))).toBe(false);
+    expect((await region()).seq).toBe(0);
+  });
+
+  it.each(NO_TAG_RECORDS)('that are no record of a tag (%j) count as absent, here and in the scripts', async (text) => {
+    await observer.raw('SET', R, 'ab 3 0 0 2 -');
+    await observer.raw('SET', T, text);
+    const request: RecordsRequest = { region: 'r', tags: ['t'], found: undefined };
+    await backend.get('k', { records: request });
+    expect(request.found?.tags.get('t')).toBeUndefined();
+    expect(await committed(fence({ rid: 'ab', seq: 1 }, tagged))).toBe(false);
+    await backend.generations.read(request, { seed: true });
+    expect(request.found?.tags.get('t')).toEqual({ rid: 'ab', hard: 2, soft: 2 });
+  });
+
+  it('that can count no further are seeded anew: what was stamped before counts no more', async () => {
+    await observer.raw('SET', R, 'ab 999999999999999 0 0 0 -');
+    await backend.generations.invalidate('r', { hard: false });
+    const { rid, seq } = await region();
+    expect([rid === 'ab', seq]).toEqual([false, 0]);
+  });
 
   it('of another type count as absent, and are replaced', async () => {
     await observer.raw('LPUSH', R, 'x');

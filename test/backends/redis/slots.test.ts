@@ -19,7 +19,9 @@ describe('a lock', () => {
   it.each([
     ['key', '_lock{key}'],
     ['a{b', '_lock{a{b}'],
-    ['user:{5}:name', '_lockuser:{5}:name'],
+    ['user:{5}:name', '_lock{5}:user:{5}:name'],
+    ['{a}', '_lock{a}:{a}'],
+    ['', '_lock{3560}:'],
   ])('of %j is %j', (key, lock) => {
     expect(clusterLockName('_lock', key)).toBe(lock);
   });
@@ -32,4 +34,18 @@ describe('a lock', () => {
     const parts = fc.array(fc.constantFrom('{', '}', 'a', 'b', 'é', '7'), { maxLength: 8 });
     fc.assert(fc.property(parts, (chars) => slotOf(clusterLockName('lk', chars.join(''))) === slotOf(chars.join(''))));
   });
+
+  it('is no other key’s', () => {
+    const signs = ['{', '}', 'a', ':', '3'];
+    const longer = (keys: readonly string[]) => keys.flatMap((key) => signs.map((sign) => key + sign));
+    const keys = [['']];
+    for (let length = 1; length <= 5; length++) keys.push(longer(keys[length - 1] ?? []));
+    const all = [...keys.flat(), String(numberOfEmpty()), `{${numberOfEmpty()}}`, `{${numberOfEmpty()}}:`];
+    expect(new Set(all.map((key) => clusterLockName('_lock', key))).size).toBe(all.length);
+  });
 });
+
+/** What stands in the braces of the empty key's lock. */
+function numberOfEmpty(): number {
+  return Number(/\{(\d+)\}/.exec(clusterLockName('_lock', ''))?.[1]);
+}

@@ -1,0 +1,40 @@
+/** Records that are held in the process: of answers that come in another order than they were asked for, the later question's counts. */
+import { expect, it } from 'vitest';
+import type { GenerationStore, Records, RecordsRequest } from '../../../src/api.js';
+import { HeldRecords } from '../../../src/backends/redis/held-records.js';
+import { FakeClock } from '../../../src/testing/fake-clock.js';
+
+it('an answer that comes late takes neither the region’s nor a tag’s place', async () => {
+  const clock = new FakeClock();
+  const answers: ((found: Records) => void)[] = [];
+  const store: GenerationStore = {
+    read: (request) =>
+      new Promise((resolve) => {
+        answers.push((found) => {
+          request.found = found;
+          resolve();
+        });
+      }),
+    invalidate: () => {},
+    invalidateTags: () => {},
+  };
+  const held = new HeldRecords(store, () => clock);
+  const request = (): RecordsRequest => ({ region: 'r', tags: ['t'], found: undefined });
+  const seen = (seq: number): Records => ({
+    region: { rid: 'ab', seq, hard: 0, soft: 0, tagged: seq, at: undefined },
+    tags: new Map([['t', { rid: 'ab', hard: seq, soft: 0 }]]),
+  });
+
+  const early = held.readNow(request(), {});
+  await clock.advance(10);
+  const late = held.readNow(request(), {});
+  answers[1]?.(seen(2));
+  await late;
+  answers[0]?.(seen(1));
+  await early;
+
+  const known = request();
+  await held.read(known);
+  expect(known.found).toEqual(seen(2));
+  expect(answers).toHaveLength(2);
+});
