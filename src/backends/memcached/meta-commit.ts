@@ -59,7 +59,8 @@ export async function commit(
   const entry = won.by === 'stub' ? cas : won.entry;
   const release = () => connection.send('md', won.held.name, `C${cas}`, { deadline });
   try {
-    if (isLockedByKey && !(await isHeld(connection, { key, cas, deadline }))) return undefined;
+    // A lock that was taken over is another's: what would be written here, and taken back, would void his creation.
+    if (won.by === 'lock' && !(await isHeld(connection, { key, cas, deadline }))) return undefined;
     const flags = `${entry === undefined ? 'ME' : `C${entry}`} T${seconds} c`;
     const storing = connection.store(key, bytes, flags, { deadline });
     // Once more behind the write: a delete that came between has voided the lock.

@@ -22,7 +22,7 @@ import { KeptLease } from '../../lock/lease.js';
 import { parseRecords, parseRegion, recordNames, regionRecordName, tagRecordName } from '../records.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import type { RedisClient, Word } from './client.js';
-import { Commands } from './commands.js';
+import { Commands, listOf } from './commands.js';
 import { type Layout, serverLayout } from './layout.js';
 import { newIncarnation, RedisLocks } from './locks.js';
 import { manglerBeside } from './names.js';
@@ -125,7 +125,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
   ): Promise<T> {
     const names = records ? recordNames(records) : [];
     return this.#commands.send(['MGET', ...keys, ...names], keys[0] ?? '').then((reply) => {
-      const replies = asArray(reply);
+      const replies = listOf(reply, keys.length + names.length);
       if (records) records.found = parseRecords(records, replies.slice(keys.length));
       return answer(replies);
     });
@@ -189,7 +189,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
       args.push(leases[at]?.token ?? '', bytes, ttl, String(own.length), ...own.map((tag) => placeOf.get(tag) ?? ''));
     }
     try {
-      const reply = asArray(await this.#commands.run(COMMIT, keys, args));
+      const reply = listOf(await this.#commands.run(COMMIT, keys, args), writes.length);
       return writes.map((_, at) => Number(reply[at]) === 1);
     } catch (error) {
       const locks = writes.map(({ key }) => this.#layout.lockOf(key));
@@ -302,11 +302,11 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
   async #readRecords(request: RecordsRequest, seed: boolean): Promise<void> {
     const names = recordNames(request);
     if (!seed) {
-      request.found = parseRecords(request, asArray(await this.#commands.send(['MGET', ...names], names[0] ?? '')));
+      request.found = parseRecords(request, listOf(await this.#commands.send(['MGET', ...names], names[0] ?? '')));
       return;
     }
-    const [read] = asArray(await this.#commands.run(ACQUIRE, names, ['0', '0', '0', newIncarnation()]));
-    request.found = parseRecords(request, asArray(read));
+    const [read] = listOf(await this.#commands.run(ACQUIRE, names, ['0', '0', '0', newIncarnation()]));
+    request.found = parseRecords(request, listOf(read));
   }
 
   async #invalidate(region: string, tags: readonly string[], hard: boolean): Promise<void> {
@@ -365,9 +365,4 @@ function firstOf([reply]: readonly unknown[]): Uint8Array | undefined {
 
 function bytesOf(reply: unknown): Uint8Array | undefined {
   return Buffer.isBuffer(reply) ? reply : undefined;
-}
-
-function asArray(reply: unknown): unknown[] {
-  if (Array.isArray(reply)) return reply;
-  throw new BackendUnavailableError('The server answered with something else than a list: is it Redis?');
 }

@@ -139,6 +139,14 @@ export class Commands {
   }
 }
 
+/** A reply that is to be a list, with so many items. */
+export function listOf(reply: unknown, length?: number): unknown[] {
+  if (Array.isArray(reply) && (length === undefined || reply.length === length)) return reply;
+  throw new BackendUnavailableError(
+    'The server answered with something else than the list it was asked for: is it Redis?',
+  );
+}
+
 function closed(): RegionClosedError {
   return new RegionClosedError('This backend is closed.');
 }

@@ -9,7 +9,7 @@ import { LockTimeoutError } from '../../errors.js';
 import { KeptLease, newToken, waitUntil } from '../../lock/lease.js';
 import { ForeignLocks } from '../foreign-locks.js';
 import { parseRecords, recordNames, regionRecordName } from '../records.js';
-import type { Commands } from './commands.js';
+import { type Commands, listOf } from './commands.js';
 import { gathered } from './gathered.js';
 import type { Layout } from './layout.js';
 import { ACQUIRE, RELEASE, RENEW } from './scripts.js';
@@ -137,9 +137,11 @@ export class RedisLocks {
     const locks = keys.map((key) => this.#lockOf(key));
     const names = records ? recordNames(records) : [];
     const args = [String(keys.length), token, String(Math.ceil(lockTimeout)), records ? newIncarnation() : ''];
-    let reply: unknown;
     try {
-      reply = await commands.run(ACQUIRE, [...keys, ...locks, ...names], args);
+      const reply = await commands.run(ACQUIRE, [...keys, ...locks, ...names], args);
+      const [read, ...answers] = listOf(reply, 1 + 3 * keys.length);
+      if (records) records.found = parseRecords(records, listOf(read));
+      return keys.map((_, at) => triedFrom(answers[3 * at], answers[3 * at + 1], answers[3 * at + 2]));
     } catch (error) {
       // It may yet be won, by nobody.
       this.releaseBehind(
@@ -148,9 +150,6 @@ export class RedisLocks {
       );
       throw error;
     }
-    const [read, ...answers] = reply as [unknown[], ...unknown[]];
-    if (records) records.found = parseRecords(records, read);
-    return keys.map((_, at) => triedFrom(answers[3 * at], answers[3 * at + 1], answers[3 * at + 2]));
   }
 
   #lease(key: string, token: string, stored: Uint8Array | undefined, records: RecordsRequest | undefined): KeptLease {
@@ -175,7 +174,7 @@ export class RedisLocks {
     const keys = held.map(({ lock }) => lock);
     if (region !== undefined) keys.push(regionRecordName(region));
     const args = [String(held.length), String(Math.ceil(lockTimeout)), ...held.map(({ token }) => token)];
-    const reply = (await commands.run(RENEW, keys, args)) as unknown[];
+    const reply = listOf(await commands.run(RENEW, keys, args), held.length);
     return held.map((_, at) => Number(reply[at]) === 1);
   }
 

@@ -385,6 +385,18 @@ describe('records', () => {
     expect(request.found?.tags.get('t')).toMatchObject({ hard: 21, soft: 22 });
   });
 
+  it('a lease on a stale value that was cut off and taken over writes nothing, and leaves who took it over alone', async () => {
+    const { port } = await start();
+    const [one, other] = [open({ url: `127.0.0.1:${port}` }), open({ url: `127.0.0.1:${port}` })];
+    await one.set('k', entry('old'));
+    const lost = await one.mutex?.('k')?.acquire({ records: asked() });
+    await other.generations?.invalidate('r', { hard: true });
+    const lease = await other.mutex?.('k')?.acquire({ wait: 1000, records: asked() });
+    expect(await one.set('k', entry('lost'), { lease: lost })).toBe(false);
+    expect(await one.mutex?.('k')?.acquire({ wait: false, records: asked() })).toBeUndefined();
+    expect(await other.set('k', entry('new'), { lease })).toBe(true);
+  });
+
   it('a record that was evicted invalidates all that it was for, for good', async () => {
     const server = await start();
     const region = makeRegion({ name: 'r' }).configure(open({ url: server.url }), { expirationTime: '1h' });
