@@ -157,13 +157,21 @@ export class MetaLeases {
     const late = ({ code, cas }: Reply) => {
       if (code === 'HD' && cas !== undefined) this.#letGo(held(cas), key);
     };
-    const [added, lock, entry] = await Promise.all([
-      connection.store(name, mark, `ME T${seconds} c`, { deadline, late }),
+    const adding = connection.store(name, mark, `ME T${seconds} c`, { deadline, late });
+    const reading = Promise.all([
       connection.send('mg', name, 'v c t', { deadline }),
       // What was stored a moment ago may be gone by now.
       connection.send('mg', key, lease === 'key' ? 'v c' : `v c N${seconds}`, { deadline }),
     ]);
-    const own = added.code === 'HD' && added.cas !== undefined ? held(added.cas) : undefined;
+    const [added, read] = await Promise.allSettled([adding, reading]);
+    if (added.status === 'rejected') throw added.reason;
+    const { code, cas } = added.value;
+    const own = code === 'HD' && cas !== undefined ? held(cas) : undefined;
+    if (read.status === 'rejected') {
+      if (own) this.#letGo(own, key);
+      throw read.reason;
+    }
+    const [lock, entry] = read.value;
     if (lease === 'server' && (!entry.value || isStub(entry))) {
       if (own) this.#letGo(own, key);
       if (entry.isWon && entry.cas !== undefined) return this.#stub(attempt, entry.cas);

@@ -125,8 +125,8 @@ export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
   readonly tickets: Tickets;
   /** When the store carried it out last. */
   effect: number | undefined;
-  /** By key: when the store removed it first. What is removed once more was stored under a lease that stood until then. */
-  readonly removals: Map<string, number>;
+  /** The same of each key; when it was removed first: what is removed once more was stored under a lease that stood until then. */
+  readonly effects: Map<string, number>;
   /** Its creator was called. */
   creates: boolean;
 }

@@ -62,7 +62,7 @@ export class Finality {
     if (effect === undefined)
       return this.#violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
     for (const scope of scopesOf(operation)) {
-      const since = operation.removals.get(scope.replace(/^key /, '')) ?? effect;
+      const since = operation.effects.get(scope.replace(/^key /, '')) ?? effect;
       raise(this.#softBarriers, scope, since);
       if (isCut && !hard) continue;
       raise(this.#barriers, scope, since);
