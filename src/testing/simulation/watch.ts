@@ -137,9 +137,10 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
     if (!process) this.log(`store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : (meaning.tags ?? '')}`);
-    if (meaning.kind === 'committed' && this.#ledger.isDoubtful(meaning.token, this.#scheduler.now)) {
-      const origin = this.#origins.get(valueIdIn(meaning.bytes));
-      if (origin) origin.isDoubtful = true;
+    const committed = meaning.kind === 'committed' ? this.#origins.get(valueIdIn(meaning.bytes)) : undefined;
+    if (committed && meaning.kind === 'committed') {
+      committed.isCommitted = true;
+      committed.isDoubtful = this.#ledger.isDoubtful(meaning.token, this.#scheduler.now);
     }
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
@@ -208,7 +209,15 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   ): { readonly value: SimulatedValue; readonly origin: Origin } {
     this.#ids++;
     const never = Number.POSITIVE_INFINITY;
-    const origin: Origin = { key, tags: new Set(tags), isForeign, order: never, time: never, isDoubtful: false };
+    const origin: Origin = {
+      key,
+      tags: new Set(tags),
+      isForeign,
+      order: never,
+      time: never,
+      isDoubtful: false,
+      isCommitted: false,
+    };
     this.#origins.set(this.#ids, origin);
     return { value: { id: this.#ids, key, version }, origin };
   }
