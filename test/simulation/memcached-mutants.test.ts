@@ -132,8 +132,8 @@ const mutants: Record<string, Mutant> = {
           })(...args);
         }
       })(options),
-    simulation: { misfortunes: { evict: 300 }, lease: 'server', processes: 3 },
-    finds: /was granted .* while .* stands|before the call began|no longer stands/,
+    simulation: { misfortunes: { pause: 0, storm: 0, outage: 0, kill: 0 }, generations: false, lease: 'server' },
+    finds: /was granted .* while .* stands|before the call began|which no longer stands/,
   },
   'a renewal that the server does not keep': {
     server: () =>

@@ -26,6 +26,8 @@ export interface Origin {
   time: number;
   /** Stored under a lease that did not stand, and taken back at once: who read it meanwhile may have been given it. */
   isDoubtful: boolean;
+  /** It has been stored by a commit. */
+  isCommitted: boolean;
 }
 
 export interface Creation extends Origin {
@@ -125,8 +127,8 @@ export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
   readonly tickets: Tickets;
   /** When the store carried it out last. */
   effect: number | undefined;
-  /** By key: when the store removed it first. What is removed once more was stored under a lease that stood until then. */
-  readonly removals: Map<string, number>;
+  /** The same of each key; when it was removed first: what is removed once more was stored under a lease that stood until then. */
+  readonly effects: Map<string, number>;
   /** Its creator was called. */
   creates: boolean;
 }

@@ -18,10 +18,12 @@ interface Sight {
 export interface ElectionsOptions {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
-  /** By how much what a process knows of the records may be older than its lease, in milliseconds. */
+  /** By how much what a process knows may be older than its lease, in milliseconds. */
   readonly slack: number;
   /** What is stored and has not expired, by the account of the checks. */
   entryOf(key: string): Uint8Array | undefined;
+  /** Since when. */
+  storedAt(key: string): number;
   /** As the store has them. */
   recordsOf(region: string): RecordsKnown;
   violated(what: string): void;
@@ -40,10 +42,12 @@ export class Elections {
   }
 
   granted({ key, token, region, records = region }: Granted): void {
-    const { entryOf, recordsOf, scheduler } = this.#options;
+    const { entryOf, recordsOf, scheduler, slack, storedAt } = this.#options;
     const bytes = entryOf(key);
     const isCut = bytes !== undefined && records !== undefined && cutOf(bytes, recordsOf(records)) !== undefined;
-    this.#sights.set(token, { bytes: isCut ? undefined : bytes, at: scheduler.now });
+    // What it was won for may have been read a little earlier.
+    const isNew = storedAt(key) > scheduler.now - slack;
+    this.#sights.set(token, { bytes: isCut || isNew ? undefined : bytes, at: scheduler.now });
   }
 
   recordChanged(): void {
@@ -78,8 +82,8 @@ export class Elections {
     }
     const sight = this.#sights.get(token);
     // The records of its tags may have been out of reach: then nothing is known to be valid.
-    // Where it is read after the lease is won, it may be gone by then.
-    const isThere = this.#options.slack === 0 || this.#options.entryOf(key) === sight?.bytes;
+    // Its tags may have had to be read, too: it may be gone by then.
+    const isThere = this.#options.entryOf(key) === sight?.bytes;
     if (sight?.bytes && isThere && !isCutOff(sight.at) && this.#isSurelyFresh(sight.bytes, sight, creation.region)) {
       violated(
         `${process.name} creates ${key} although a fresh value was there when it won its lease: ${Buffer.from(sight.bytes).toString()}`,

@@ -62,7 +62,7 @@ export class Finality {
     if (effect === undefined)
       return this.#violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
     for (const scope of scopesOf(operation)) {
-      const since = operation.removals.get(scope.replace(/^key /, '')) ?? effect;
+      const since = operation.effects.get(scope.replace(/^key /, '')) ?? effect;
       raise(this.#softBarriers, scope, since);
       if (isCut && !hard) continue;
       raise(this.#barriers, scope, since);
@@ -80,7 +80,7 @@ export class Finality {
       return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
     if (origin.isDoubtful) return;
-    const isUnleased = 'token' in origin && origin.token === undefined;
+    const isUnleased = 'token' in origin && origin.token === undefined && !origin.isCommitted;
     const { ownBarriers, hardBarriers } = operation;
     const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;
     for (const scope of scopesOver(origin)) {

@@ -25,6 +25,7 @@ export interface Grant {
   readonly region: string | undefined;
   readonly isForeign: boolean;
   readonly fence: Fence;
+  readonly isVoid: boolean;
   until: number;
   /** A hard invalidation of its region lets others take it over, and its holder not renew it; a commit is judged by its generation. */
   isCut: boolean;
@@ -71,9 +72,14 @@ export class Ledger {
     return grant.until <= now && now - grant.at < this.#maxHold ? grant : undefined;
   }
 
-  /** Grants that nobody has ended, nor tried to: one whose release was lost, or came before it, is left to lapse. */
+  /**
+   * Grants of ours that nobody has ended, nor tried to: one whose release was lost, or came before it, is left to lapse. Other programs
+   * may not know that they have won.
+   */
   get open(): readonly Grant[] {
-    return [...this.#grants.values()].filter(({ ended, token }) => ended === undefined && !this.#givenUp.has(token));
+    return [...this.#grants.values()].filter(
+      ({ ended, token, isForeign }) => ended === undefined && !isForeign && !this.#givenUp.has(token),
+    );
   }
 
   /** Leases under which something was stored that should not be there, and still is. */
@@ -111,7 +117,7 @@ export class Ledger {
     if (grant && process && grant.process !== process) this.#violated(`${process.name} has ${kind} the lease ${whose}`);
     if (kind === 'renewed') {
       // What it was won for may be gone, and its lock still there.
-      if (grant?.fence === 'value' && grant.overwritten) return;
+      if (grant?.isVoid || (grant?.fence === 'value' && grant.overwritten)) return;
       if (!stands) this.#violated(`the lease ${whose} was renewed although it no longer stands (${whyNot(grant)})`);
       else if (grant) grant.until = now + meaning.ms;
       return;
@@ -184,8 +190,9 @@ export class Ledger {
       isCut: false,
       isForeign,
       fence,
+      isVoid,
       ended: isVoid ? 'it was void' : undefined,
-      overwritten: isVoid ? 'gone' : undefined,
+      overwritten: undefined,
     };
     this.#grants.set(token, grant);
     if (!isVoid) this.#latest.set(key, grant);

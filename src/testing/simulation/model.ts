@@ -103,8 +103,11 @@ export interface StrangerSetting {
 export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   /** Wakes those who wait for a key. Set by the simulation. */
   publish: (key: string) => void;
-  /** `isOrdered`: a connection keeps order. `rejects`: the client is told when a request has run into its deadline. */
-  readonly wire: { readonly isOrdered: boolean; readonly rejects: boolean };
+  /**
+   * `isOrdered`: a connection keeps order. `isBatched`: and together what was sent together. `rejects`: the client is told when a request
+   * has run into its deadline.
+   */
+  readonly wire: { readonly isOrdered: boolean; readonly isBatched?: boolean; readonly rejects: boolean };
   connect(link: Link<Request, Reply>, process: SimulatedProcess): CacheBackend;
   /** Connects a program that is not ours. */
   readonly stranger?: ((link: Link<Request, Reply>, setting: StrangerSetting) => Stranger) | undefined;

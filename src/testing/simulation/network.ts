@@ -43,6 +43,8 @@ export interface NetworkOptions {
   readonly rejects: boolean;
   /** What a process sends arrives in that order, and so do the answers. */
   readonly isOrdered: boolean;
+  /** What a process sends in one instant arrives together. */
+  readonly isBatched: boolean;
   readonly faults: Faults;
 }
 
@@ -63,7 +65,7 @@ export class Network<Request, Reply> {
   readonly #options: NetworkOptions;
   readonly #subscribers = new Map<string, Set<{ readonly process: SimulatedProcess; readonly run: () => void }>>();
   /** By process: when the last message arrives, there and back. */
-  readonly #arrivals = new Map<SimulatedProcess, { there: number; back: number }>();
+  readonly #arrivals = new Map<SimulatedProcess, { there: number; back: number; sentAt: number }>();
   #requests = 0;
   readonly faults: Faults;
   /** `refusing`: requests fail at once; `silent`: they are lost. */
@@ -157,9 +159,11 @@ export class Network<Request, Reply> {
     const { slow, delay, slowDelay } = this.faults;
     let takes = chance.between(1, chance.hits(slow) ? slowDelay : delay);
     if (this.#options.isOrdered) {
-      const last = this.#arrivals.get(process) ?? { there: 0, back: 0 };
+      const last = this.#arrivals.get(process) ?? { there: 0, back: 0, sentAt: Number.NEGATIVE_INFINITY };
       this.#arrivals.set(process, last);
-      last[way] = Math.max(now + takes, last[way] + AT_ONCE);
+      const isTogether = this.#options.isBatched && way === 'there' && last.sentAt === now;
+      last[way] = Math.max(isTogether ? now : now + takes, last[way] + AT_ONCE);
+      if (way === 'there') last.sentAt = now;
       takes = last[way] - now;
     }
     this.#scheduler.after(takes, arrive);

@@ -147,6 +147,7 @@ class Simulation<Request, Reply> {
       deadline: this.#isGuarded || !model.wire.rejects ? DEADLINE - 1 : DEADLINE,
       rejects: model.wire.rejects && !this.#isGuarded,
       isOrdered: model.wire.isOrdered,
+      isBatched: model.wire.isBatched ?? false,
       faults: { ...QUIET },
     });
     this.#trouble = new TroubleMaker({

@@ -8,6 +8,7 @@ import {
   type Creation,
   isInvalidation,
   isRemoval,
+  isSaid,
   isSimulatedValue,
   type Operation,
   type Origin,
@@ -67,7 +68,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   readonly #winners = new Map<string, Tickets>();
   readonly #origins = new Map<number, Origin>();
   /** What is stored, as it was said and answered. */
-  readonly #stored = new Map<string, { readonly bytes: Uint8Array; readonly until: number }>();
+  readonly #stored = new Map<string, { readonly bytes: Uint8Array; readonly at: number; readonly until: number }>();
   #order = 0;
   #ids = 0;
 
@@ -87,6 +88,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       // What is known of the records may be as old as the request.
       slack: model.isPiecemeal ? deadline : 0,
       entryOf,
+      storedAt: (key) => this.#stored.get(key)?.at ?? Number.NEGATIVE_INFINITY,
       recordsOf,
       violated,
     });
@@ -113,8 +115,9 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       if (this.#model.isGuarded(request)) this.troubles.asked(operation.region);
     }
     for (const token of this.#model.leasesReleased(request)) {
-      // Not where another call deletes what it is about.
-      if (operation && this.#winners.get(token) === operation.tickets) operation.tickets.lost(token);
+      // Not where it is voided by a call that deletes or sets its key.
+      const isVoided = operation && (isRemoval(operation.verb) || isSaid(operation.verb));
+      if (!isVoided) this.#winners.get(token)?.lost(token);
       this.#ledger.givesUp(token);
     }
   }
@@ -134,13 +137,14 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
     if (!process) this.log(`store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : (meaning.tags ?? '')}`);
-    if (meaning.kind === 'committed' && this.#ledger.isDoubtful(meaning.token, this.#scheduler.now)) {
-      const origin = this.#origins.get(valueIdIn(meaning.bytes));
-      if (origin) origin.isDoubtful = true;
+    const committed = meaning.kind === 'committed' ? this.#origins.get(valueIdIn(meaning.bytes)) : undefined;
+    if (committed && meaning.kind === 'committed') {
+      committed.isCommitted = true;
+      committed.isDoubtful = this.#ledger.isDoubtful(meaning.token, this.#scheduler.now);
     }
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
-    if (meaning.kind === 'granted') this.#elections.granted(meaning);
+    if (meaning.kind === 'granted' && !meaning.isVoid) this.#elections.granted(meaning);
     if (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows)) this.#elections.recordChanged();
     if (meaning.kind === 'invalidated' && meaning.lost) this.#finality.recordLost();
     this.#promptness.changed({ isCut: meaning.kind === 'invalidated' && meaning.hard });
@@ -170,7 +174,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       const cut = region === undefined ? undefined : cutOf(bytes, this.#model.recordsOf(region));
       if (cut === 'hard' || (cut === 'soft' && meaning.kind === 'said'))
         this.violated(`a value of ${key} was stored that no longer counted: ${Buffer.from(bytes).toString()}`);
-      this.#stored.set(key, { bytes, until: this.#scheduler.now + ttl });
+      const { now: at } = this.#scheduler;
+      this.#stored.set(key, { bytes, at, until: at + ttl });
     } else if (GONE.includes(meaning.kind) && 'key' in meaning) this.#stored.delete(meaning.key);
   }
 
@@ -188,10 +193,11 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       (kind === 'invalidated' && isInvalidation(operation.verb));
     if (!isIts) return;
     operation.effect = this.#tick();
-    if (kind === 'removed' && !operation.removals.has(meaning.key))
-      operation.removals.set(meaning.key, operation.effect);
+    if (!('key' in meaning)) return;
+    const { key } = meaning;
+    if (kind !== 'removed' || !operation.effects.has(key)) operation.effects.set(key, operation.effect);
     for (const origin of operation.written)
-      Object.assign(origin, { order: operation.effect, time: this.#scheduler.now });
+      if (origin.key === key) Object.assign(origin, { order: operation.effect, time: this.#scheduler.now });
   }
 
   // ----------------------------------------------------------------------------------------------------------- calls
@@ -203,7 +209,15 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   ): { readonly value: SimulatedValue; readonly origin: Origin } {
     this.#ids++;
     const never = Number.POSITIVE_INFINITY;
-    const origin: Origin = { key, tags: new Set(tags), isForeign, order: never, time: never, isDoubtful: false };
+    const origin: Origin = {
+      key,
+      tags: new Set(tags),
+      isForeign,
+      order: never,
+      time: never,
+      isDoubtful: false,
+      isCommitted: false,
+    };
     this.#origins.set(this.#ids, origin);
     return { value: { id: this.#ids, key, version }, origin };
   }
@@ -260,7 +274,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       presentSince: this.#promptness.presentSince,
       tickets: new Tickets(),
       effect: undefined,
-      removals: new Map(),
+      effects: new Map(),
       creates: false,
     };
     this.#say(operation);

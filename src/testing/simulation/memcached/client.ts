@@ -81,7 +81,10 @@ export class SimulatedLine implements MetaLine {
     const { link, process } = this.#options;
     const { clock } = process;
     const sentAt = clock.now();
-    if (this.#trouble || deadline <= sentAt) return Promise.reject(this.#trouble ?? timedOut());
+    if (this.#trouble || deadline <= sentAt) {
+      process.meetsTrouble();
+      return Promise.reject(this.#trouble ?? timedOut());
+    }
     const words = flags.split(' ').filter((word) => word !== '');
     const request: MetaRequest = {
       owner: process.name,

@@ -25,7 +25,7 @@ export interface MemcachedModelOptions extends FencedBackendOptions {
 
 export class MemcachedModel implements StoreModel<MetaRequest, MetaReply> {
   /** A connection keeps order; the client has deadlines of its own. */
-  readonly wire = { isOrdered: true, rejects: false };
+  readonly wire = { isOrdered: true, isBatched: true, rejects: false };
   readonly isPiecemeal = true;
   /** Nobody is woken: who waits asks again. */
   publish = (): void => {};
