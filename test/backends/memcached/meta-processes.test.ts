@@ -19,10 +19,10 @@ async function two(args: object): Promise<[Child, Child]> {
 }
 
 describe.each([{ lease: 'server' as const }, { lease: 'key' as const }])('lease: $lease', ({ lease }) => {
-  it('4 processes with 100 callers each create a missing key once', async () => {
-    const { children } = await started(4, { lease });
+  it('8 processes with 50 callers each create a missing key once', async () => {
+    const { children } = await started(8, { lease });
     for (const key of ['one', 'two', 'three']) {
-      const answers = await Promise.all(children.map((child) => child.call('callers', { key, count: 100, takes: 50 })));
+      const answers = await Promise.all(children.map((child) => child.call('callers', { key, count: 50, takes: 50 })));
       expect(answers.map(({ creations }) => creations).reduce((sum, each) => sum + each, 0)).toBe(1);
       expect(new Set(answers.flatMap(({ values }) => values)).size).toBe(1);
     }
