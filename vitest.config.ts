@@ -53,7 +53,7 @@ export default defineConfig({
       reporter: ['text-summary', 'html'],
       reportOnFailure: true,
       // What holds, rounded down; raised when more does. Child processes, which run from dist/, are not counted.
-      thresholds: { statements: 84, branches: 77, functions: 84, lines: 86 },
+      thresholds: { statements: 97, branches: 93, functions: 96, lines: 98 },
     },
   },
 });
