@@ -3,13 +3,13 @@
  * imported or connected to. What is left out is filled in here, once.
  */
 import type { Duration } from '../api.js';
-import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
-import { checkBoolean, checkMembers, checkObject, checkString, refuseUnknown } from '../validation.js';
+import { checkMembers, checkObject, checkString, refuseUnknown } from '../validation.js';
 import { type MemcachedServer, serversFrom } from './memcached/address.js';
 import type { MemcacheClientLike, MemjsLike, NodeMemcachedLike } from './memcached/clients.js';
 import { placeOf } from './memcached/meta/address.js';
+import { checkRemoteArguments, positive, type RemoteSettings } from './remote-arguments.js';
 
 export type { MemcacheClientLike, MemcachedServer, MemjsLike, NodeMemcachedLike };
 
@@ -65,16 +65,11 @@ interface ClientOf {
 export type MemcachedName = keyof ClientOf;
 
 /** The arguments with everything decided. Times in milliseconds. */
-export interface MemcachedSettings<Client = never> {
+export interface MemcachedSettings<Client = never> extends RemoteSettings {
   readonly name: MemcachedName;
   readonly target:
     | { readonly at: 'client'; readonly client: Client }
     | { readonly at: 'servers'; readonly servers: readonly MemcachedServer[] };
-  readonly distributedLock: boolean;
-  readonly lockTimeout: number;
-  readonly lockMaxHold: number;
-  readonly lockSleep: number;
-  readonly timeout: number;
   /** `undefined`: as each write says. `Infinity`: never. */
   readonly expirationTime: number | undefined;
   readonly lease: 'server' | 'key';
@@ -147,15 +142,8 @@ export function checkMemcachedArguments<Name extends MemcachedName>(
   const abilities = ABILITIES[name];
   refuseUnknown(`The ${name} backend`, args, [...abilities.options, ...COMMON], takenBy);
   const given: Given = args;
-  if (given.distributedLock !== undefined) checkBoolean('distributedLock', given.distributedLock);
   if (given.lease !== undefined && given.lease !== 'server' && given.lease !== 'key')
     throw new ValidationError(`lease must be 'server' or 'key', not ${shown(given.lease)}.`);
-  const finite = (option: 'lockTimeout' | 'lockMaxHold' | 'lockSleep' | 'timeout', preset: number) => {
-    const ms = positive(option, given[option] ?? preset);
-    if (Number.isFinite(ms)) return ms;
-    throw new ValidationError(`${option} must be finite: nothing may wait or be held for ever.`);
-  };
-  const lockMaxHold = finite('lockMaxHold', 300_000);
   return {
     name,
     target:
@@ -163,12 +151,7 @@ export function checkMemcachedArguments<Name extends MemcachedName>(
         ? { at: 'servers', servers: serversOf(name, abilities, given) }
         : // Its members are checked there.
           { at: 'client', client: clientOf(abilities, given, given.client) as ClientOf[Name] },
-    distributedLock: given.distributedLock ?? true,
-    // Nor does the store keep a lease for longer than it may be held.
-    lockTimeout: Math.min(lockMaxHold, finite('lockTimeout', 10_000)),
-    lockMaxHold,
-    lockSleep: finite('lockSleep', 100),
-    timeout: finite('timeout', 1000),
+    ...checkRemoteArguments(given),
     expirationTime:
       given.memcachedExpireTime === undefined ? undefined : positive('memcachedExpireTime', given.memcachedExpireTime),
     lease: given.lease ?? 'server',
@@ -224,10 +207,4 @@ function tlsOf(tls: unknown): object | undefined {
   if (tls === true) return {};
   if (typeof tls === 'object' && tls !== null && !Array.isArray(tls)) return tls;
   throw new ValidationError(`tls must be true, false or options of tls.connect, not ${shown(tls)}.`);
-}
-
-function positive(option: string, value: unknown): number {
-  const ms = durationOption(value, option);
-  if (ms > 0) return ms;
-  throw new ValidationError(`${option} must be more than 0. Leave it out for its default.`);
 }

@@ -3,12 +3,12 @@
  * is imported or connected to. What is left out is filled in here, once.
  */
 import type { Duration } from '../api.js';
-import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
-import { checkBoolean, checkObject, checkString, refuseUnknown } from '../validation.js';
+import { checkObject, checkString, refuseUnknown } from '../validation.js';
 import { addressesFrom, type RedisAddress, type RedisServer, serverFrom } from './redis/address.js';
 import { type ClientShape, hasLostPrefix, type RedisLike, shapeOf } from './redis/shape.js';
+import { checkRemoteArguments, positive, type RemoteSettings } from './remote-arguments.js';
 
 export type { RedisAddress, RedisLike };
 
@@ -95,15 +95,10 @@ export interface Credentials {
 }
 
 /** The arguments with everything decided. Times in milliseconds. */
-export interface RedisSettings {
+export interface RedisSettings extends RemoteSettings {
   readonly name: RedisName;
   readonly target: RedisTarget;
-  readonly distributedLock: boolean;
-  readonly lockTimeout: number;
-  readonly lockMaxHold: number;
   readonly lockPrefix: string;
-  readonly lockSleep: number;
-  readonly timeout: number;
   /** `undefined`: as each write says. `Infinity`: never. */
   readonly expirationTime: number | undefined;
 }
@@ -134,23 +129,11 @@ export function checkRedisArguments(name: RedisName, args: object = {}): RedisSe
   const expiration = name.startsWith('valkey') ? 'valkeyExpirationTime' : 'redisExpirationTime';
   refuseUnknown(`The ${name} backend`, args, [...ENDPOINTS[kind], ...COMMON, expiration]);
   const given: Given = args;
-  if (given.distributedLock !== undefined) checkBoolean('distributedLock', given.distributedLock);
-  const finite = (option: 'lockTimeout' | 'lockMaxHold' | 'lockSleep' | 'timeout', preset: number) => {
-    const ms = positive(option, given[option] ?? preset);
-    if (Number.isFinite(ms)) return ms;
-    throw new ValidationError(`${option} must be finite: nothing may wait or be held for ever.`);
-  };
-  const lockMaxHold = finite('lockMaxHold', 300_000);
   return {
     name,
     target: targetOf(name, kind, given),
-    distributedLock: given.distributedLock ?? true,
-    // Nor does the store keep a lease for longer than it may be held.
-    lockTimeout: Math.min(lockMaxHold, finite('lockTimeout', 10_000)),
-    lockMaxHold,
+    ...checkRemoteArguments(given),
     lockPrefix: lockPrefixOf(given.lockPrefix ?? '_lock'),
-    lockSleep: finite('lockSleep', 100),
-    timeout: finite('timeout', 1000),
     expirationTime: given[expiration] === undefined ? undefined : positive(expiration, given[expiration]),
   };
 }
@@ -236,12 +219,6 @@ function credentialsOf({ username, password }: Given, preset?: Credentials): Cre
   if (username !== undefined) checkString('username', username);
   if (password !== undefined) checkString('password', password);
   return { username: username ?? preset?.username, password: password ?? preset?.password };
-}
-
-function positive(option: string, value: unknown): number {
-  const ms = durationOption(value, option);
-  if (ms > 0) return ms;
-  throw new ValidationError(`${option} must be more than 0. Leave it out for its default.`);
 }
 
 function lockPrefixOf(prefix: string): string {

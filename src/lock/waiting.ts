@@ -8,7 +8,7 @@ import { durationOption } from '../duration.js';
 import { onAbort } from './aborts.js';
 import { after } from './timer.js';
 
-export interface WaitOptions {
+export interface WaitOptions<T> {
   readonly wait: boolean | Duration;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds: the first sleep is random up to this, later ones up to twice as much each time, up to `cap`. */
@@ -19,18 +19,19 @@ export interface WaitOptions {
   readonly random: () => number;
   /** Subscribes to a wake-up, of others and never of the try itself; the answer unsubscribes. */
   readonly wake?: (run: () => void) => () => void;
+  /** What is done with what a try wins while it is aborted. Left out: it is the caller's to see. */
+  readonly giveBack?: (won: T) => void;
 }
 
 /**
  * Tries until something is won: sleeps between tries with full jitter, or until woken; a last time when the limit has passed.
- * `undefined`: not won in time. Keeps the process alive meanwhile. Rejects with `signal.reason` when aborted, and with what a try throws. A
- * try that wins while it is aborted has won: who called gives back what it gave.
+ * `undefined`: not won in time. Keeps the process alive meanwhile. Rejects with `signal.reason` when aborted, and with what a try throws.
  */
 export async function waitUntil<T>(
   attempt: () => Awaitable<T | undefined>,
-  options: WaitOptions,
+  options: WaitOptions<T>,
 ): Promise<T | undefined> {
-  const { wait, signal, poll, cap = 1000, clock, random, wake } = options;
+  const { wait, signal, poll, cap = 1000, clock, random, wake, giveBack } = options;
   const limit = typeof wait === 'boolean' ? Number.POSITIVE_INFINITY : durationOption(wait, 'wait');
   signal?.throwIfAborted();
   let isOver = wait === false || limit === 0;
@@ -48,6 +49,10 @@ export async function waitUntil<T>(
       nap = new Nap(clock, signal, wake);
       try {
         const won = await attempt();
+        if (won !== undefined && giveBack && signal?.aborted) {
+          giveBack(won);
+          throw signal.reason;
+        }
         if (won !== undefined || isLast) return won;
         await nap.sleep(random() * sleep);
       } finally {
@@ -67,7 +72,7 @@ class Nap {
   #isWoken = false;
   #finish: (() => void) | undefined;
 
-  constructor(clock: Clock, signal: AbortSignal | undefined, wake: WaitOptions['wake']) {
+  constructor(clock: Clock, signal: AbortSignal | undefined, wake: WaitOptions<unknown>['wake']) {
     this.#clock = clock;
     this.#signal = signal;
     this.#unsubscribe = wake?.(() => this.wake());

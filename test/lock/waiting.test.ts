@@ -22,3 +22,24 @@ it('who waits keeps the process alive between two tries, and no longer than he w
   await expect(waiting).rejects.toThrow('enough');
   expect(heldTimers()).toBe(before);
 });
+
+it('what is won while it is aborted is given back, and the caller is told of the abort', async () => {
+  const controller = new AbortController();
+  const given: string[] = [];
+  const waiting = waitUntil(
+    async () => {
+      controller.abort(new Error('enough'));
+      return 'won';
+    },
+    {
+      wait: true,
+      signal: controller.signal,
+      poll: 1,
+      clock: systemClock,
+      random: Math.random,
+      giveBack: (won) => void given.push(won),
+    },
+  );
+  await expect(waiting).rejects.toThrow('enough');
+  expect(given).toEqual(['won']);
+});

@@ -1,6 +1,7 @@
 /** Reads addresses of memcached servers: `host:port`, URLs, paths of unix sockets. Decides nothing about what is done there. */
 import { ValidationError } from '../../errors.js';
 import { shown } from '../../shown.js';
+import { decoded, portOf } from '../url-parts.js';
 import { placeOf } from './meta/address.js';
 
 /** A server, spelled out. Either `host` and `port` or `path` (a unix socket). */
@@ -72,19 +73,4 @@ function fromUrl(option: string, text: string): MemcachedServer {
 
 function plain(host: string, port: number, path?: string): MemcachedServer {
   return { host, port, path, username: undefined, password: undefined };
-}
-
-function portOf(option: string, port: number): number {
-  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  throw new ValidationError(`The port of ${option} must be a whole number from 1 to 65535, not ${shown(port)}.`);
-}
-
-function decoded(option: string, text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (cause) {
-    throw new ValidationError(`${option} is not percent-encoded as a URL must be (a "%" in a password is "%25").`, {
-      cause,
-    });
-  }
 }

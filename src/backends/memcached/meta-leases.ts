@@ -90,17 +90,15 @@ export class MetaLeases {
       return this.#try({ key, deadline, waits: wait !== false }, this.#read(records, deadline));
     };
     checkKey(key);
-    const lease = await waitUntil(attempt, {
+    return waitUntil(attempt, {
       wait,
       signal,
       poll: lockSleep,
       cap: Math.max(1000, lockSleep),
       clock,
       random,
+      giveBack: (lease) => this.#giveBack(lease, key),
     });
-    if (!lease || !signal?.aborted) return lease;
-    this.#giveBack(lease, key);
-    throw signal.reason;
   }
 
   async #read(records: RecordsRequest | undefined, deadline: number): Promise<RegionRecord | undefined> {

@@ -90,17 +90,15 @@ export class TokenLocks {
     const { clock, random } = host();
     // One for all tries: a request that was answered too late has won all the same, and is recognised.
     const token = newToken();
-    const lease = await waitUntil(() => this.#try(key, token, wait !== false), {
+    return waitUntil(() => this.#try(key, token, wait !== false), {
       wait,
       signal,
       poll: lockSleep,
       cap: Math.max(1000, lockSleep),
       clock,
       random,
+      giveBack: (lease) => void lease.release().catch((error: unknown) => host().report('release', error, key)),
     });
-    if (!lease || !signal?.aborted) return lease;
-    lease.release().catch((error: unknown) => host().report('release', error, key));
-    throw signal.reason;
   }
 
   async #try(key: string, token: string, waits: boolean): Promise<KeptLease | undefined> {

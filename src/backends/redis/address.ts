@@ -1,6 +1,7 @@
 /** Reads addresses of servers: URLs and `host:port`. Decides nothing about what is done there. */
 import { ValidationError } from '../../errors.js';
 import { shown } from '../../shown.js';
+import { decoded, portOf } from '../url-parts.js';
 
 export type RedisAddress = string | { host: string; port?: number | undefined };
 
@@ -89,25 +90,10 @@ function plain(host: string, port: number): RedisServer {
   return { host, port, path: undefined, tls: false, username: undefined, password: undefined, database: 0 };
 }
 
-function portOf(option: string, port: unknown): number {
-  if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  throw new ValidationError(`The port of ${option} must be a whole number from 1 to 65535, not ${shown(port)}.`);
-}
-
 function databaseOf(option: string, text: string): number {
   if (text === '') return 0;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new ValidationError(`The database in ${option} must be a whole number, not ${shown(text)}.`);
-}
-
-function decoded(option: string, text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (cause) {
-    throw new ValidationError(`${option} is not percent-encoded as a URL must be (a "%" in a password is "%25").`, {
-      cause,
-    });
-  }
 }
 
 /** The engine's error carries the whole URL. */

@@ -113,7 +113,7 @@ export class RedisLocks {
         if (this.#foreign.isStuck(lock, tried, clock.now())) throw stuck(lock, this.#options.lockMaxHold);
         return undefined;
       };
-      const lease = await waitUntil(attempt, {
+      return await waitUntil(attempt, {
         wait,
         signal,
         poll: lockSleep,
@@ -121,12 +121,8 @@ export class RedisLocks {
         clock,
         random,
         wake: watch.wake,
+        giveBack: (lease) => void lease.release().catch((error: unknown) => host().report('release', error, key)),
       });
-      if (lease && signal?.aborted) {
-        lease.release().catch((error: unknown) => host().report('release', error, key));
-        throw signal.reason;
-      }
-      return lease;
     } finally {
       watch.end();
     }

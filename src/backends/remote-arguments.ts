@@ -1,0 +1,48 @@
+/** What every backend of a server is told of its locks and its deadline: checked, and filled in where it is left out. */
+import type { Duration } from '../api.js';
+import { durationOption } from '../duration.js';
+import { ValidationError } from '../errors.js';
+import { checkBoolean } from '../validation.js';
+
+interface Given {
+  readonly distributedLock?: boolean | undefined;
+  readonly lockTimeout?: Duration | undefined;
+  readonly lockMaxHold?: Duration | undefined;
+  readonly lockSleep?: Duration | undefined;
+  readonly timeout?: Duration | undefined;
+}
+
+/** Times in milliseconds. */
+export interface RemoteSettings {
+  readonly distributedLock: boolean;
+  readonly lockTimeout: number;
+  readonly lockMaxHold: number;
+  readonly lockSleep: number;
+  readonly timeout: number;
+}
+
+export function checkRemoteArguments(given: Given): RemoteSettings {
+  if (given.distributedLock !== undefined) checkBoolean('distributedLock', given.distributedLock);
+  const lockMaxHold = finite('lockMaxHold', given.lockMaxHold ?? 300_000);
+  return {
+    distributedLock: given.distributedLock ?? true,
+    // Nor does the store keep a lease for longer than it may be held.
+    lockTimeout: Math.min(lockMaxHold, finite('lockTimeout', given.lockTimeout ?? 10_000)),
+    lockMaxHold,
+    lockSleep: finite('lockSleep', given.lockSleep ?? 100),
+    timeout: finite('timeout', given.timeout ?? 1000),
+  };
+}
+
+/** Milliseconds; `Infinity` too. */
+export function positive(option: string, value: unknown): number {
+  const ms = durationOption(value, option);
+  if (ms > 0) return ms;
+  throw new ValidationError(`${option} must be more than 0. Leave it out for its default.`);
+}
+
+function finite(option: string, value: unknown): number {
+  const ms = positive(option, value);
+  if (Number.isFinite(ms)) return ms;
+  throw new ValidationError(`${option} must be finite: nothing may wait or be held for ever.`);
+}
