@@ -124,7 +124,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
     answer: (replies: readonly unknown[]) => T,
   ): Promise<T> {
     const names = records ? recordNames(records) : [];
-    return this.#commands.send(['MGET', ...keys, ...names], keys[0] ?? '').then((reply) => {
+    return this.#commands.ask(['MGET', ...keys, ...names], keys[0] ?? '', (reply) => {
       const replies = listOf(reply, keys.length + names.length);
       if (records) records.found = parseRecords(records, replies.slice(keys.length));
       return answer(replies);

@@ -31,27 +31,36 @@ export class Commands {
 
   /** One command; `key` routes it. */
   send(words: readonly [string, ...Word[]], key: string): Promise<unknown> {
-    return this.#within(words[0], (isOver) => this.#connected((client) => client.send(words, key), isOver));
+    return this.ask(words, key, itself);
+  }
+
+  /** The same, answered with what `read` makes of the reply: a hit is worth saving a promise. */
+  ask<T>(words: readonly [string, ...Word[]], key: string, read: (reply: unknown) => T): Promise<T> {
+    return this.#within(words[0], (isOver) => this.#connected((client) => client.send(words, key), isOver), read);
   }
 
   /** One command, unless the server has lost the script, or never had it from this process. */
   run(script: Script, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     const key = keys[0] ?? '';
-    return this.#within(script.name, async (isOver) => {
-      const evaluate = async () => {
-        const reply = await this.#connected((client) => client.send(['EVAL', script.text, ...rest], key), isOver);
-        this.#known.add(script);
-        return reply;
-      };
-      if (!this.#known.has(script)) return evaluate();
-      try {
-        return await this.#connected((client) => client.send(['EVALSHA', script.sha, ...rest], key), isOver);
-      } catch (error) {
-        if (!isNoScript(error) || isOver()) throw error;
-        return evaluate();
-      }
-    });
+    return this.#within(
+      script.name,
+      async (isOver) => {
+        const evaluate = async () => {
+          const reply = await this.#connected((client) => client.send(['EVAL', script.text, ...rest], key), isOver);
+          this.#known.add(script);
+          return reply;
+        };
+        if (!this.#known.has(script)) return evaluate();
+        try {
+          return await this.#connected((client) => client.send(['EVALSHA', script.sha, ...rest], key), isOver);
+        } catch (error) {
+          if (!isNoScript(error) || isOver()) throw error;
+          return evaluate();
+        }
+      },
+      itself,
+    );
   }
 
   /** Sent behind a call that has failed, in case the server still takes that: nobody waits for it, nobody is told. */
@@ -59,8 +68,10 @@ export class Commands {
     const client = this.#client;
     if (!client || this.#isClosed) return;
     // In one command: a digest that is not known would lose the order.
-    const sent = this.#within(script.name, async () =>
-      client.send(['EVAL', script.text, String(keys.length), ...keys, ...args], keys[0] ?? ''),
+    const sent = this.#within(
+      script.name,
+      async () => client.send(['EVAL', script.text, String(keys.length), ...keys, ...args], keys[0] ?? ''),
+      itself,
     );
     sent.catch(() => {});
   }
@@ -102,7 +113,7 @@ export class Commands {
     }
   }
 
-  #within(verb: string, work: (isOver: () => boolean) => Promise<unknown>): Promise<unknown> {
+  #within<T>(verb: string, work: (isOver: () => boolean) => Promise<unknown>, read: (reply: unknown) => T): Promise<T> {
     const { timeout } = this.#options;
     const clock = this.#options.clock();
     return new Promise((resolve, reject) => {
@@ -117,7 +128,12 @@ export class Commands {
       };
       const succeed = (reply: unknown) => {
         clock.clearTimeout(timer);
-        resolve(reply);
+        if (isOver) return;
+        try {
+          resolve(read(reply));
+        } catch (error) {
+          reject(this.#typed(verb, error));
+        }
       };
       try {
         work(() => isOver).then(succeed, fail);
@@ -146,6 +162,8 @@ export function listOf(reply: unknown, length?: number): unknown[] {
     'The server answered with something else than the list it was asked for: is it Redis?',
   );
 }
+
+const itself = (reply: unknown): unknown => reply;
 
 function closed(): RegionClosedError {
   return new RegionClosedError('This backend is closed.');
