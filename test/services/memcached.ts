@@ -86,7 +86,7 @@ function greets(open: () => ReturnType<typeof connectPlain>, path: string | unde
       resolve();
       socket.destroy();
     });
-    socket.write('mn\r\n');
+    socket.write('version\r\n');
   });
 }
 

@@ -77,9 +77,9 @@ describe.each(PACKAGES)('$name', ({ open, connect, hasCas }) => {
   });
 
   it('one that is renewed outlives its time, and commits', async () => {
-    const lease = await won(process({ lockTimeout: '1s' }));
+    const lease = await won(process({ lockTimeout: '2s' }));
     const [backend] = backends.slice(-1);
-    await new Promise((resolve) => setTimeout(resolve, 3500));
+    await new Promise((resolve) => setTimeout(resolve, 4500));
     expect(await lockOf()).toBe(`dp1:${lease.token}`);
     expect(await backend?.set('k', bytes, { lease })).toBe(true);
     expect(await lockOf()).toBe(undefined);

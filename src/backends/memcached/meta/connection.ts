@@ -32,6 +32,9 @@ export interface Limits {
 /** Of a command with a value, the largest that any server can be told to take. */
 const LARGEST_SENT = 1024 ** 3;
 
+/** A key that need not be there. */
+const NOBODYS = '_hello';
+
 export class MetaConnection {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
@@ -112,8 +115,9 @@ export class MetaConnection {
       const reply = await this.#single({ deadline }, () => `set auth 0 0 ${words.length}\r\n`, words);
       if (reply.code !== 'STORED') throw refusal(reply);
     }
-    const reply = await this.#single({ deadline }, () => 'mn\r\n');
-    if (reply.code !== 'MN') throw refusal(reply);
+    // Of a stranger who asks less than this, some versions end the connection without a word.
+    const reply = await this.#single({ deadline }, () => `mg ${NOBODYS} v\r\n`);
+    if (reply.code !== 'EN' && reply.code !== 'VA') throw refusal(reply);
   }
 
   /** Whatever is under way fails with this. */
