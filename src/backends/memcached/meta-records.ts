@@ -97,7 +97,8 @@ export class MetaRecords {
       next: (record = newRegion()) => {
         const seq = record.seq + 1;
         if (tags.length > 0) return textOfRegion({ ...record, seq, tagged: seq });
-        const at = hard ? Math.round(this.#host().clock.now()) : record.at;
+        // The next whole millisecond: what Python wrote within this one, before, has a finer stamp and must not count as later.
+        const at = hard ? Math.floor(this.#host().clock.now()) + 1 : record.at;
         return textOfRegion({ ...record, seq, [hard ? 'hard' : 'soft']: seq, at });
       },
     });

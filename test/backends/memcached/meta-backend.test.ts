@@ -385,6 +385,20 @@ describe('records', () => {
     expect(request.found?.tags.get('t')).toMatchObject({ hard: 21, soft: 22 });
   });
 
+  it.each([0.25, 0.75])(
+    'a hard invalidation is later than what Python wrote at the same time, %f ms into it',
+    async (part) => {
+      const backend = open({ url: (await start()).url });
+      const now = 1_767_225_600_000 + part;
+      backend.attach?.({ clock: { ...systemClock, now: () => now }, random: Math.random, report: () => {} });
+      await backend.generations?.invalidate('r', { hard: true });
+      const request = asked();
+      await backend.generations?.read(request);
+      expect(request.found?.region?.at).toBeGreaterThan(now);
+      expect(request.found?.region?.at).toBeLessThanOrEqual(now + 1);
+    },
+  );
+
   it('a lease on a stale value that was cut off and taken over writes nothing, and leaves who took it over alone', async () => {
     const { port } = await start();
     const [one, other] = [open({ url: `127.0.0.1:${port}` }), open({ url: `127.0.0.1:${port}` })];
