@@ -10,7 +10,7 @@ import { type Call, callOf } from './call.js';
 import { enclosingCreation, MultiCreation } from './context.js';
 import type { Core } from './core.js';
 import { entryOf, type Failed, fenceOf, generationUnder, type Made, runCreator, ttlOf } from './creating.js';
-import type { Flight, Outcome } from './flights.js';
+import type { Flight } from './flight.js';
 import type { Generation } from './generations.js';
 import {
   isDueEarly,
@@ -27,6 +27,7 @@ import { acquireAlone, LoneLease } from './lone-lease.js';
 import { type Look, withoutFresh } from './look.js';
 import type { Read } from './reads.js';
 import type { Settings } from './settings.js';
+import type { Outcome } from './waiter.js';
 
 export type AnyMultiCreator = (keys: string[], context: MultiCreationContext<unknown>) => Awaitable<Results>;
 type Results = readonly unknown[] | ReadonlyMap<string, unknown>;
