@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CachedValue, CreationContext, Duration, MultiCreationContext } from '../api.js';
 import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
-import { checkTags } from './settings.js';
+import { checkTags } from './policy-options.js';
 
 /** The creation that the running code is part of, if any. */
 const running = new AsyncLocalStorage<Creation>();

@@ -17,6 +17,7 @@ import { checkBoolean, checkFunction } from '../validation.js';
 import { Cached } from './cached-function.js';
 import { CachedMulti } from './cached-multi-function.js';
 import type { Call } from './call.js';
+import type { CallPolicy } from './call-options.js';
 import { decoratorOf, type Place } from './decoration.js';
 import {
   checkKey,
@@ -38,7 +39,6 @@ import type {
 } from './decorator-types.js';
 import type { AnyMultiCreator, Found } from './get-or-create-multi.js';
 import type { CacheRegion } from './region.js';
-import type { CallPolicy } from './settings.js';
 import type { Given } from './writes.js';
 
 /** What a decorated function asks of its region. */

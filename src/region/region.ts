@@ -42,6 +42,7 @@ import { type ArgumentsOf, type BackendName, isBackend, openBackend } from '../r
 import { shown } from '../shown.js';
 import { checkBoolean, checkFunction, checkObject, refuseUnknown } from '../validation.js';
 import { callOf } from './call.js';
+import { CallPolicy, callSettings, readGetOptions, readSetOptions } from './call-options.js';
 import { isCreatingIn } from './context.js';
 import { Core } from './core.js';
 import { checkNotDecorating } from './decoration.js';
@@ -59,17 +60,9 @@ import { getOrCreate, refresh } from './get-or-create.js';
 import { type AnyMultiCreator, type Found, getOrCreateMulti } from './get-or-create-multi.js';
 import { type Guarding, guardOf, guardSettings } from './guard-settings.js';
 import { LocalInvalidation, LocalTags } from './invalidation.js';
-import {
-  CallPolicy,
-  callSettings,
-  checkRegionOptions,
-  checkTags,
-  freshnessOf,
-  getSettings,
-  regionSettings,
-  type Settings,
-  setSettings,
-} from './settings.js';
+import { checkTags } from './policy-options.js';
+import { checkRegionOptions, regionSettings } from './region-options.js';
+import { freshnessOf, type Settings } from './settings.js';
 import { Statistics } from './statistics.js';
 import { Store } from './store.js';
 import { told, writeMany, writeOne } from './writes.js';
@@ -246,11 +239,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   /** In the keys' order, one command. */
-  getMulti<T extends Value = Value>(keys: readonly string[], options: GetOptions = {}): Promise<(T | undefined)[]> {
+  getMulti<T extends Value = Value>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
     return this.#use(async (core) => {
       checkKeys(keys);
-      const { settings, ignoreExpiration } = getSettings(core.settings, options, 'getMulti()');
-      const found = await core.looks.findMulti(keys, freshnessOf(settings), ignoreExpiration);
+      const { asked, ignoreExpiration } = readGetOptions(core.settings, options, 'getMulti()');
+      const found = await core.looks.findMulti(keys, asked, ignoreExpiration);
       return found.map((entry) => entry?.payload as T | undefined);
     });
   }
@@ -263,7 +256,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    */
   set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
     return this.#use((core) => {
-      const { ownExpiration, tags } = setSettings(options, 'set()');
+      const { ownExpiration, tags } = readSetOptions(options, 'set()');
       return writeOne(core, core.store.mangle(key), { value, tags }, { settings: core.settings, ownExpiration });
     });
   }
@@ -273,7 +266,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     options: SetOptions = {},
   ): Promise<void> {
     return this.#use((core) => {
-      const { ownExpiration, tags } = setSettings(options, 'setMulti()');
+      const { ownExpiration, tags } = readSetOptions(options, 'setMulti()');
       const given = new Map([...pairsOf(values)].map(([key, value]) => [core.store.mangle(key), { value, tags }]));
       return writeMany(core, given, { settings: core.settings, ownExpiration });
     });
@@ -343,8 +336,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   getOrCreateMulti(keys: readonly string[], creator: unknown, options?: GetOrCreateOptions<never>): Promise<never[]> {
     return this.#use(async (core) => {
       checkKeys(keys);
-      const settings =
-        options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreateMulti()');
+      const settings = callSettings(core.settings, options, 'getOrCreateMulti()');
       const found = await getOrCreateMulti(
         core,
         keys,
@@ -628,9 +620,8 @@ function find(
   options: GetOptions | undefined,
   what: string,
 ): Awaitable<CachedValue | undefined> {
-  if (options === undefined) return core.looks.find(key, freshnessOf(core.settings), false);
-  const { settings, ignoreExpiration } = getSettings(core.settings, options, what);
-  return core.looks.find(key, freshnessOf(settings), ignoreExpiration);
+  const { asked, ignoreExpiration } = readGetOptions(core.settings, options, what);
+  return core.looks.find(key, asked, ignoreExpiration);
 }
 
 function noCreator(creator: unknown): ValidationError {
@@ -643,7 +634,7 @@ function getOrCreateIn(
   creator: Creator<unknown, never>,
   options: GetOrCreateOptions<never> | undefined,
 ): Promise<unknown> {
-  const settings = options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreate()');
+  const settings = callSettings(core.settings, options, 'getOrCreate()');
   return getOrCreate(core, callOf(core, key, creator as Creator<unknown>, settings));
 }
 
