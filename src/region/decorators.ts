@@ -18,6 +18,7 @@ import { Cached } from './cached-function.js';
 import { CachedMulti } from './cached-multi-function.js';
 import type { Call } from './call.js';
 import type { CallPolicy } from './call-options.js';
+import type { AnyMultiCreator, Found } from './creating-multi.js';
 import { decoratorOf, type Place } from './decoration.js';
 import {
   checkKey,
@@ -37,7 +38,6 @@ import type {
   CacheOnArguments,
   CacheOnArgumentsOptions,
 } from './decorator-types.js';
-import type { AnyMultiCreator, Found } from './get-or-create-multi.js';
 import type { CacheRegion } from './region.js';
 import type { Given } from './writes.js';
 

@@ -45,6 +45,7 @@ import { callOf } from './call.js';
 import { CallPolicy, callSettings, readGetOptions, readSetOptions } from './call-options.js';
 import { isCreatingIn } from './context.js';
 import { Core } from './core.js';
+import type { AnyMultiCreator, Found } from './creating-multi.js';
 import { checkNotDecorating } from './decoration.js';
 import type {
   CacheMultiMapOnArguments,
@@ -57,7 +58,7 @@ import { cacheMultiOnArguments, cacheOnArguments, type DecoratorHost } from './d
 import { explain } from './explain.js';
 import { SharedGenerations } from './generations.js';
 import { getOrCreate, refresh } from './get-or-create.js';
-import { type AnyMultiCreator, type Found, getOrCreateMulti } from './get-or-create-multi.js';
+import { getOrCreateMulti } from './get-or-create-multi.js';
 import { type Guarding, guardOf, guardSettings } from './guard-settings.js';
 import { LocalInvalidation, LocalTags } from './invalidation.js';
 import { checkTags } from './policy-options.js';
@@ -337,12 +338,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.#use(async (core) => {
       checkKeys(keys);
       const settings = callSettings(core.settings, options, 'getOrCreateMulti()');
-      const found = await getOrCreateMulti(
-        core,
-        keys,
-        checkFunction('The creator', creator) as AnyMultiCreator,
-        settings,
-      );
+      const checked = checkFunction('The creator', creator) as AnyMultiCreator;
+      const found = await getOrCreateMulti(core, keys, { creator: checked, settings, anew: false });
       return keys.map((key) => found.get(key)?.value as never);
     });
   }
@@ -645,7 +642,7 @@ async function createMulti(
   policy: CallPolicy,
   anew: boolean,
 ): Promise<(Found | undefined)[]> {
-  const found = await getOrCreateMulti(core, keys, creator, policy.under(core.settings), { anew });
+  const found = await getOrCreateMulti(core, keys, { creator, settings: policy.under(core.settings), anew });
   return keys.map((key) => found.get(key));
 }
 
