@@ -94,10 +94,10 @@ export class Cached {
 
   /** The call alone, under a policy of its own, which is checked now. */
   with(bound: object | undefined, options: CallOptions): AnyFunction {
-    const { host, original, policy: own } = this.#parts;
+    const { original, policy: own } = this.#parts;
     checkObject('The options of with()', options);
     refuseUnknown('with()', options, [...POLICY_NAMES, 'signal'], belongsToRegion);
-    const policy = host.override(own, options);
+    const policy = own.with(options);
     const cached = this;
     const call: AnyFunction = bound
       ? (...args: unknown[]) => this.call(bound, args, policy)

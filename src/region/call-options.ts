@@ -1,8 +1,9 @@
 /**
  * What calls and decorators are told. Decides which options each knows, and how they lie over what the region says.
  */
-import type { GetOptions, GetOrCreateOptions, Policy, SetOptions } from '../api.js';
+import type { GetOptions, GetOrCreateOptions, InvalidateOptions, Policy, SetOptions } from '../api.js';
 import { durationOption } from '../duration.js';
+import { ValidationError } from '../errors.js';
 import { checkBoolean, checkObject, refuseUnknown } from '../validation.js';
 import type { Freshness } from './freshness.js';
 import { checkTags, expirationOption, type Overrides, overrides, POLICY_NAMES } from './policy-options.js';
@@ -81,4 +82,26 @@ export function readSetOptions(
     ownExpiration: expirationTime === undefined ? undefined : durationOption(expirationTime, 'expirationTime'),
     tags: checkTags(tags),
   };
+}
+
+/** Whether it is to be hard. */
+export function readInvalidateOptions(options: InvalidateOptions, what: string): boolean {
+  checkObject(`The options of ${what}`, options);
+  refuseUnknown(what, options, ['hard']);
+  return options.hard === undefined ? true : checkBoolean('hard', options.hard);
+}
+
+// ----------------------------------------------------------------------------------------------------------- arguments
+
+export function checkKeys(keys: readonly string[]): readonly string[] {
+  if (!Array.isArray(keys)) throw new ValidationError('The keys must be an array of strings.');
+  return keys;
+}
+
+/** Values by key, of a Map or a plain object. */
+export function pairsOf<T>(values: ReadonlyMap<string, T> | Readonly<Record<string, T>>): Iterable<[string, T]> {
+  if (values instanceof Map) return values;
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw new ValidationError('The values must be a Map or a plain object, by key.');
+  return Object.entries(values);
 }
