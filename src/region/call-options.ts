@@ -1,5 +1,5 @@
 /**
- * What calls and decorators are told. Decides which options each knows, and how they lie over what the region says.
+ * What calls and decorators are told. Decides which arguments and options each accepts, and how the options lie over what the region says.
  */
 import type { GetOptions, GetOrCreateOptions, InvalidateOptions, Policy, SetOptions } from '../api.js';
 import { durationOption } from '../duration.js';
