@@ -41,9 +41,10 @@ const ROOMS = [
 
 /** The only ways up or across, each with its reason. One that is no longer used is an offence too. */
 const STAIRS = [
-  { from: 'region/region.ts', to: 'registry.ts', why: 'configure() turns a name into a backend' },
-  { from: 'region/region.ts', to: 'backends/lazy.ts', why: 'an engine is loaded before a region uses it' },
-  { from: 'region/region.ts', to: 'backends/drivers.ts', why: 'and so is the package that it needs' },
+  { from: 'region/configured.ts', to: 'registry.ts', why: 'configure() turns a name into a backend' },
+  { from: 'region/configured.ts', to: 'backends/lazy.ts', why: 'an engine is loaded before a region uses it' },
+  { from: 'region/configured.ts', to: 'backends/drivers.ts', why: 'and so is the package that it needs' },
+  { from: 'region/region.ts', to: 'registry.ts', typesOnly: true, why: 'configure() types the arguments of each name' },
   { from: 'region/region.ts', to: 'config.ts', why: 'configureFromConfig() reads a dictionary' },
   { from: 'api.ts', to: 'region/region.ts', typesOnly: true, why: 'the vocabulary names the region' },
   { from: 'api.ts', to: 'proxy.ts', typesOnly: true, why: 'the vocabulary names proxies' },

@@ -1,6 +1,6 @@
 /**
  * One flight's attempt to be the creator: acquire, look again, create, commit, release (semantics §2). Decides how a creation runs
- * and is stored; who is elected is `lock/election.ts`, who is told of it `flights.ts`.
+ * and is stored; who is elected is `lock/election.ts`, who is told of it `flight.ts`.
  */
 import type { AsyncCreationRunner, Awaitable, CachedValue, Lease, RecordsRequest, Storable } from '../api.js';
 import { CreationTimeoutError } from '../errors.js';
@@ -10,7 +10,7 @@ import type { Call } from './call.js';
 import { SingleCreation } from './context.js';
 import type { Core } from './core.js';
 import { entryOf, type Failed, fenceOf, generationUnder, runCreator, ttlOf } from './creating.js';
-import type { Flight } from './flights.js';
+import type { Flight } from './flight.js';
 import type { Generation } from './generations.js';
 import { acquireAlone, LoneLease } from './lone-lease.js';
 import { type Look, withoutFresh } from './look.js';

@@ -6,9 +6,11 @@ import type { AnyFunction, Creator } from '../api.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
 import { checkObject, refuseUnknown } from '../validation.js';
+import type { CallPolicy } from './call-options.js';
 import type { Decoration } from './decorator-options.js';
 import type { CallOptions } from './decorator-types.js';
-import { belongsToRegion, type CallPolicy, checkTags, POLICY_NAMES } from './settings.js';
+import { checkTags, POLICY_NAMES } from './policy-options.js';
+import { belongsToRegion } from './region-options.js';
 
 /** `this` of a method, and nothing where there is none. */
 export type Self = unknown;
@@ -92,10 +94,10 @@ export class Cached {
 
   /** The call alone, under a policy of its own, which is checked now. */
   with(bound: object | undefined, options: CallOptions): AnyFunction {
-    const { host, original, policy: own } = this.#parts;
+    const { original, policy: own } = this.#parts;
     checkObject('The options of with()', options);
     refuseUnknown('with()', options, [...POLICY_NAMES, 'signal'], belongsToRegion);
-    const policy = host.override(own, options);
+    const policy = own.with(options);
     const cached = this;
     const call: AnyFunction = bound
       ? (...args: unknown[]) => this.call(bound, args, policy)

@@ -7,10 +7,10 @@ import { ValidationError } from '../errors.js';
 import { calledName } from '../keys/generators.js';
 import { shown } from '../shown.js';
 import { dress, type Self } from './cached-function.js';
+import type { AnyMultiCreator, Found } from './creating-multi.js';
 import type { Decoration } from './decorator-options.js';
-import type { AnyMultiCreator, Found } from './get-or-create-multi.js';
 import { Loads } from './loads.js';
-import { checkTags } from './settings.js';
+import { checkTags } from './policy-options.js';
 
 export interface CachedMultiParts extends Decoration {
   readonly original: AnyFunction;

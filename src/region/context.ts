@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CachedValue, CreationContext, Duration, MultiCreationContext } from '../api.js';
 import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
-import { checkTags } from './settings.js';
+import { checkTags } from './policy-options.js';
 
 /** The creation that the running code is part of, if any. */
 const running = new AsyncLocalStorage<Creation>();
@@ -147,8 +147,8 @@ export interface MultiCreationOptions<Stale> {
   readonly names: ReadonlySet<string>;
   readonly keys: readonly string[];
   readonly stale: ReadonlyMap<string, CachedValue<Stale>>;
-  /** Named by the call, for each key. */
-  tagsOf(key: string): readonly string[];
+  /** Named by the call. */
+  readonly tags: readonly string[];
 }
 
 export class MultiCreation<Stale = unknown> extends Creation implements MultiCreationContext<Stale> {
@@ -158,12 +158,12 @@ export class MultiCreation<Stale = unknown> extends Creation implements MultiCre
   /** Flights that somebody still waits on. */
   #attended: number;
 
-  constructor({ lock, names, keys, stale, tagsOf }: MultiCreationOptions<Stale>) {
+  constructor({ lock, names, keys, stale, tags }: MultiCreationOptions<Stale>) {
     super(lock, names);
     this.keys = keys;
     this.stale = stale;
     this.#attended = keys.length;
-    this.#entries = new Map(keys.map((key) => [key, newPlan(tagsOf(key))]));
+    this.#entries = new Map(keys.map((key) => [key, newPlan(tags)]));
   }
 
   readonly context = undefined;

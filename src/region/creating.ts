@@ -7,7 +7,7 @@ import { type ChannelMessages, creations } from '../channels.js';
 import { stamp } from '../clock.js';
 import type { Creation, EntryPlan } from './context.js';
 import type { Core } from './core.js';
-import type { Flight } from './flights.js';
+import type { Flight } from './flight.js';
 import type { Freshness } from './freshness.js';
 import type { Generation } from './generations.js';
 import { LoneLease } from './lone-lease.js';

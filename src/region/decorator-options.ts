@@ -7,10 +7,12 @@ import { KeyGenerationError, ValidationError } from '../errors.js';
 import { type Generated, generatedBy } from '../keys/generators.js';
 import { shown } from '../shown.js';
 import { checkFunction, checkObject, checkString, refuseUnknown } from '../validation.js';
+import { CallPolicy } from './call-options.js';
 import { KeyPrefixes, OneClass, type Place } from './decoration.js';
+import type { DecoratorHost } from './decorator-host.js';
 import type { CacheMultiOnArgumentsOptions, CacheOnArgumentsOptions } from './decorator-types.js';
-import type { DecoratorHost } from './decorators.js';
-import { belongsToRegion, type CallPolicy, POLICY_NAMES } from './settings.js';
+import { POLICY_NAMES } from './policy-options.js';
+import { belongsToRegion } from './region-options.js';
 
 const COMMON = [...POLICY_NAMES, 'namespace', 'shouldCache', 'tags', 'key', 'argumentToString'];
 export const SINGLE_OPTIONS: readonly string[] = [...COMMON, 'functionKeyGenerator'];
@@ -45,7 +47,7 @@ export function checkOptions(
   const fixed = typeof tags === 'function' ? undefined : tags;
   // Its own checks see to what is policy in it, tags as well.
   const policy: GetOrCreateOptions<never> = { ...options, tags: fixed };
-  return { host, policy: host.policy(policy), namespace, key, argumentToString, tagsOf, tags: fixed ?? [] };
+  return { host, policy: new CallPolicy(policy), namespace, key, argumentToString, tagsOf, tags: fixed ?? [] };
 }
 
 // --------------------------------------------------------------------------------------------------------------- keys

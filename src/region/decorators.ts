@@ -1,23 +1,15 @@
 /**
- * `cacheOnArguments` and `cacheMultiOnArguments`: from options and a function to a cached function. What they ask of the region is
- * `DecoratorHost`; how a cached function behaves stands in `cached-function.ts` and `cached-multi-function.ts`.
+ * `cacheOnArguments` and `cacheMultiOnArguments`: from options and a function to a cached function. How that behaves stands in
+ * `cached-function.ts` and `cached-multi-function.ts`, what it asks of its region in `decorator-host.ts`.
  */
-import type {
-  AnyFunction,
-  CachedValue,
-  Creator,
-  FunctionKeyGenerator,
-  FunctionMultiKeyGenerator,
-  GetOrCreateOptions,
-  Policy,
-} from '../api.js';
+import type { AnyFunction, FunctionKeyGenerator, FunctionMultiKeyGenerator } from '../api.js';
 import { KeyGenerationError } from '../errors.js';
 import { generatedBy } from '../keys/generators.js';
 import { checkBoolean, checkFunction } from '../validation.js';
 import { Cached } from './cached-function.js';
 import { CachedMulti } from './cached-multi-function.js';
-import type { Call } from './call.js';
 import { decoratorOf, type Place } from './decoration.js';
+import type { DecoratorHost } from './decorator-host.js';
 import {
   checkKey,
   checkOptions,
@@ -36,39 +28,6 @@ import type {
   CacheOnArguments,
   CacheOnArgumentsOptions,
 } from './decorator-types.js';
-import type { AnyMultiCreator, Found } from './get-or-create-multi.js';
-import type { CacheRegion } from './region.js';
-import type { CallPolicy } from './settings.js';
-import type { Given } from './writes.js';
-
-/** What a decorated function asks of its region. */
-export interface DecoratorHost {
-  // biome-ignore lint/suspicious/noExplicitAny: regions of any value type
-  readonly region: CacheRegion<any>;
-  readonly functionKeyGenerator: FunctionKeyGenerator;
-  readonly functionMultiKeyGenerator: FunctionMultiKeyGenerator;
-  policy(options: Policy & { shouldCache?: ((value: never) => boolean) | undefined }): CallPolicy;
-  override(policy: CallPolicy, options: GetOrCreateOptions<never>): CallPolicy;
-  /** A hit at once, without a closure, or `undefined`. */
-  hit(key: string, policy: CallPolicy): Promise<unknown> | undefined;
-  getOrCreate(
-    key: string,
-    creator: Creator<unknown, unknown>,
-    policy: CallPolicy,
-    cached: Call['cached'],
-  ): Promise<unknown>;
-  getOrCreateMulti(
-    keys: readonly string[],
-    creator: AnyMultiCreator,
-    policy: CallPolicy,
-  ): Promise<(Found | undefined)[]>;
-  getCachedValue(key: string, policy: CallPolicy): Promise<CachedValue | undefined>;
-  getCachedValues(keys: readonly string[], policy: CallPolicy): Promise<(CachedValue | undefined)[]>;
-  set(key: string, given: Given, policy: CallPolicy): Promise<void>;
-  setMulti(entries: ReadonlyMap<string, Given>, policy: CallPolicy): Promise<void>;
-  refresh(key: string, creator: Creator<unknown, unknown>, policy: CallPolicy): Promise<unknown>;
-  refreshMulti(keys: readonly string[], creator: AnyMultiCreator, policy: CallPolicy): Promise<(Found | undefined)[]>;
-}
 
 /** Python's `cache_on_arguments`. */
 // biome-ignore lint/suspicious/noExplicitAny: the arguments of any function

@@ -10,9 +10,10 @@ import type { Call } from './call.js';
 import { type Creation, closesCircle, enclosingCreation, isCreatedAbove, SingleCreation } from './context.js';
 import type { Core } from './core.js';
 import { runCreator } from './creating.js';
-import type { Flight, Outcome } from './flights.js';
+import type { Flight } from './flight.js';
 import { expirationOf, judge } from './freshness.js';
 import { type Look, withoutFresh } from './look.js';
+import type { Outcome } from './waiter.js';
 
 /** Throws at once what is known at once: that the caller has given up, or that the store can't be read and `onBackendError` says so. */
 export function getOrCreate(core: Core, call: Call): Promise<unknown> {

@@ -3,7 +3,7 @@
  * loads belong together and when they are sent; what is cached of them is the call's business.
  */
 import { enclosingCreation } from './context.js';
-import type { Found } from './get-or-create-multi.js';
+import type { Found } from './creating-multi.js';
 
 type Results = ReadonlyMap<string, Found | undefined>;
 type Send = (self: unknown, ids: ReadonlyMap<string, unknown>) => Promise<Results>;

@@ -7,7 +7,7 @@ import type { LocalLease } from '../lock/local-lease.js';
 import type { Call } from './call.js';
 import { type Awaited, type Creation, closesCircle, enclosingCreation } from './context.js';
 import type { Core } from './core.js';
-import type { Flight } from './flights.js';
+import type { Flight } from './flight.js';
 
 export class LoneLease implements Lease {
   /** No store knows it. */

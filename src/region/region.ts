@@ -1,12 +1,11 @@
 /**
  * The region: a cache with a policy in front of a backend (Python's `CacheRegion`). The public methods, each a few lines: what
- * they mean stands in the files they call. This is where region and backend meet.
+ * they mean stands in the files they call. Decides which backend a call goes to, and whether it may go at all.
  */
 import type {
   Awaitable,
   CacheBackend,
   CachedValue,
-  Clock,
   ConfigureOptions,
   Creator,
   Duration,
@@ -14,7 +13,6 @@ import type {
   GetOptions,
   GetOrCreateOptions,
   InvalidateOptions,
-  InvalidationStrategy,
   KeyMangler,
   MultiCreator,
   ProxyLike,
@@ -22,29 +20,31 @@ import type {
   RegionStatistics,
   SetOptions,
 } from '../api.js';
-import { loadDriver, needsDriver } from '../backends/drivers.js';
-import { LazyBackend } from '../backends/lazy.js';
-import { channels } from '../channels.js';
-import { keepsAlive, systemClock } from '../clock.js';
+import { systemClock } from '../clock.js';
 import { readConfig } from '../config.js';
 import { durationOption } from '../duration.js';
-import {
-  ReentrantCreationError,
-  RegionAlreadyConfiguredError,
-  RegionClosedError,
-  RegionNotConfiguredError,
-  ValidationError,
-} from '../errors.js';
+import { ReentrantCreationError, RegionAlreadyConfiguredError, RegionNotConfiguredError } from '../errors.js';
 import { functionKeyGenerator, functionMultiKeyGenerator } from '../keys.js';
 import { onAbort } from '../lock/aborts.js';
-import { wrapAll, wrapBackend } from '../proxy.js';
-import { type ArgumentsOf, type BackendName, isBackend, openBackend } from '../registry.js';
+import type { ArgumentsOf, BackendName } from '../registry.js';
 import { shown } from '../shown.js';
-import { checkBoolean, checkFunction, checkObject, refuseUnknown } from '../validation.js';
+import { checkFunction, checkObject, refuseUnknown } from '../validation.js';
 import { callOf } from './call.js';
+import {
+  callSettings,
+  checkKeys,
+  pairsOf,
+  readGetOptions,
+  readInvalidateOptions,
+  readSetOptions,
+} from './call-options.js';
+import { closed } from './closing.js';
+import { backendOf, Configured, manglerOf, type Owner } from './configured.js';
 import { isCreatingIn } from './context.js';
-import { Core } from './core.js';
+import type { Core } from './core.js';
+import type { AnyMultiCreator } from './creating-multi.js';
 import { checkNotDecorating } from './decoration.js';
+import { DecoratorHost } from './decorator-host.js';
 import type {
   CacheMultiMapOnArguments,
   CacheMultiOnArguments,
@@ -52,44 +52,17 @@ import type {
   CacheOnArguments,
   CacheOnArgumentsOptions,
 } from './decorator-types.js';
-import { cacheMultiOnArguments, cacheOnArguments, type DecoratorHost } from './decorators.js';
+import { cacheMultiOnArguments, cacheOnArguments } from './decorators.js';
 import { explain } from './explain.js';
-import { SharedGenerations } from './generations.js';
-import { getOrCreate, refresh } from './get-or-create.js';
-import { type AnyMultiCreator, type Found, getOrCreateMulti } from './get-or-create-multi.js';
-import { type Guarding, guardOf, guardSettings } from './guard-settings.js';
+import { getOrCreate } from './get-or-create.js';
+import { getOrCreateMulti } from './get-or-create-multi.js';
+import { guardSettings } from './guard-settings.js';
 import { LocalInvalidation, LocalTags } from './invalidation.js';
-import {
-  CallPolicy,
-  callSettings,
-  checkRegionOptions,
-  checkTags,
-  freshnessOf,
-  getSettings,
-  regionSettings,
-  type Settings,
-  setSettings,
-} from './settings.js';
+import { checkTags } from './policy-options.js';
+import { checkRegionOptions, regionSettings } from './region-options.js';
+import { freshnessOf } from './settings.js';
 import { Statistics } from './statistics.js';
-import { Store } from './store.js';
-import { told, writeMany, writeOne } from './writes.js';
-
-/** What `configure` has put together; replaced as a whole by `replaceExistingBackend`. */
-interface Configured {
-  readonly actual: CacheBackend;
-  /** The outermost proxy. Written by `wrap`. */
-  backend: CacheBackend;
-  readonly settings: Settings;
-  readonly invalidator: InvalidationStrategy | 'local' | 'shared';
-  readonly guarding: Guarding;
-  /** There as soon as the engine is loaded. Written by `#load`, `wrap`. */
-  core: Core | undefined;
-  /** The loading under way; none once it has failed, so that the next use tries again. Written by `#open`. */
-  opening: Promise<Core> | undefined;
-}
-
-/** How many regions use a backend object: the last to close closes it. */
-const users = new WeakMap<CacheBackend, number>();
+import { deleteMany, deleteOne, invalidateAll, invalidateTags, writeMany, writeOne } from './writes.js';
 
 /** A region, to be configured. `Value` types a region whose values are all of one type. */
 export function makeRegion<Value = unknown>(options?: RegionOptions): CacheRegion<Value> {
@@ -98,15 +71,12 @@ export function makeRegion<Value = unknown>(options?: RegionOptions): CacheRegio
 
 export class CacheRegion<Value = unknown> implements AsyncDisposable {
   readonly name: string | undefined;
-  readonly #options: RegionOptions;
-  readonly #clock: Clock;
-  readonly #statistics = new Statistics(() => evictionsOf(this.#configured?.actual));
-  /** The region's, not the backend's: a replaced backend stays as invalid as it was. */
-  readonly #local: LocalInvalidation;
-  readonly #localTags: LocalTags;
+  readonly #statistics = new Statistics(() => this.#configured?.evictions ?? 0);
+  readonly #owner: Owner;
   readonly #host: DecoratorHost;
+  /** Replaced as a whole by `replaceExistingBackend`. */
   #configured: Configured | undefined;
-  /** The core, while calls may use it at once. */
+  /** Its core, while calls may use it at once. */
   #live: Core | undefined;
   #closing: Promise<void> | undefined;
   /** Backends that were replaced, until they are at rest and closed. */
@@ -115,11 +85,22 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   constructor(options: RegionOptions = {}) {
     checkRegionOptions(options);
     this.name = options.name;
-    this.#options = { ...options };
-    this.#clock = options.clock ?? systemClock;
-    this.#local = new LocalInvalidation(this.#clock);
-    this.#localTags = new LocalTags(this.#clock);
-    this.#host = this.#makeHost();
+    const { clock = systemClock } = options;
+    this.#owner = {
+      region: this,
+      options: { ...options },
+      clock,
+      statistics: this.#statistics,
+      invalidation: new LocalInvalidation(clock),
+      tags: new LocalTags(clock),
+    };
+    this.#host = new DecoratorHost({
+      region: this,
+      functionKeyGenerator: options.functionKeyGenerator ?? functionKeyGenerator,
+      functionMultiKeyGenerator: options.functionMultiKeyGenerator ?? functionMultiKeyGenerator,
+      live: () => this.#live,
+      use: (verb) => this.#use(verb),
+    });
   }
 
   // ---------------------------------------------------------------------------------------------------- configuration
@@ -146,29 +127,12 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       );
     }
     const { wrap = [], regionInvalidator: invalidator = 'shared' } = options;
-    const actual =
-      typeof target === 'string' ? openBackend(target, options.arguments) : checkedBackend(target, options.arguments);
-    const backend = wrapAll(wrap, actual);
-    const configured: Configured = {
-      actual,
-      backend,
-      settings,
-      invalidator,
-      guarding,
-      core: undefined,
-      opening: undefined,
-    };
-    backend.attach?.({
-      clock: this.#clock,
-      random: this.#options.random ?? Math.random,
-      report: (verb, error, key) => configured.core?.report(verb, error, key),
-    });
-    users.set(actual, (users.get(actual) ?? 0) + 1);
+    const configuration = { settings, guarding, invalidator, wrap };
+    const configured = new Configured(backendOf(target, options.arguments), configuration, this.#owner);
     this.#statistics.backendChanged(() => {
       this.#configured = configured;
     });
-    this.#live = undefined;
-    if (!needsOpening(actual)) this.#start(configured);
+    this.#live = configured.core;
     if (replaced) this.#retire(replaced);
     return this;
   }
@@ -205,9 +169,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** The region's own, else the backend's, unless `keyMangler: false`. */
   get keyMangler(): KeyMangler | undefined {
-    const { keyMangler } = this.#options;
-    if (keyMangler === false) return undefined;
-    return keyMangler ?? this.#configured?.backend.keyMangler;
+    return manglerOf(this.#owner.options, this.#configured?.backend);
   }
 
   /** Milliseconds. */
@@ -219,12 +181,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   wrap(proxy: ProxyLike): this {
     if (this.#closing) throw closed();
     const configured = this.#mustBeConfigured();
-    configured.backend = wrapBackend(proxy, configured.backend);
-    const before = configured.core;
-    if (before) {
-      this.#start(configured);
-      configured.core?.behind(atRest(before));
-    }
+    configured.wrap(proxy);
+    this.#live = configured.core;
     return this;
   }
 
@@ -246,11 +204,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   /** In the keys' order, one command. */
-  getMulti<T extends Value = Value>(keys: readonly string[], options: GetOptions = {}): Promise<(T | undefined)[]> {
+  getMulti<T extends Value = Value>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
     return this.#use(async (core) => {
       checkKeys(keys);
-      const { settings, ignoreExpiration } = getSettings(core.settings, options, 'getMulti()');
-      const found = await core.looks.findMulti(keys, freshnessOf(settings), ignoreExpiration);
+      const { asked, ignoreExpiration } = readGetOptions(core.settings, options, 'getMulti()');
+      const found = await core.looks.findMulti(keys, asked, ignoreExpiration);
       return found.map((entry) => entry?.payload as T | undefined);
     });
   }
@@ -263,8 +221,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    */
   set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
     return this.#use((core) => {
-      const { ownExpiration, tags } = setSettings(options, 'set()');
-      return writeOne(core, core.store.mangle(key), { value, tags }, { settings: core.settings, ownExpiration });
+      const { ownExpiration, tags } = readSetOptions(options, 'set()');
+      return writeOne(core, key, { value, tags }, { settings: core.settings, ownExpiration });
     });
   }
 
@@ -273,31 +231,19 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     options: SetOptions = {},
   ): Promise<void> {
     return this.#use((core) => {
-      const { ownExpiration, tags } = setSettings(options, 'setMulti()');
-      const given = new Map([...pairsOf(values)].map(([key, value]) => [core.store.mangle(key), { value, tags }]));
+      const { ownExpiration, tags } = readSetOptions(options, 'setMulti()');
+      const given = new Map([...pairsOf(values)].map(([key, value]) => [key, { value, tags }]));
       return writeMany(core, given, { settings: core.settings, ownExpiration });
     });
   }
 
   /** Removes it, finally: a creation that began before can't bring its value back, in whatever process. Rejects when the store can't be told. */
   delete(key: string): Promise<void> {
-    return this.#use(async (core) => {
-      const name = core.store.mangle(key);
-      core.overrule([name]);
-      await told(core, () => core.store.delete(name));
-      if (channels.delete.hasSubscribers) channels.delete.publish({ region: this, key });
-    });
+    return this.#use((core) => deleteOne(core, key));
   }
 
   deleteMulti(keys: readonly string[]): Promise<void> {
-    return this.#use(async (core) => {
-      checkKeys(keys);
-      if (keys.length === 0) return;
-      const names = keys.map((key) => core.store.mangle(key));
-      core.overrule(names);
-      await told(core, () => core.store.deleteMulti(names));
-      if (channels.delete.hasSubscribers) for (const key of keys) channels.delete.publish({ region: this, key });
-    });
+    return this.#use((core) => deleteMany(core, checkKeys(keys)));
   }
 
   // --------------------------------------------------------------------------------------------------------- creating
@@ -311,11 +257,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     creator: Creator<T, Stale>,
     options?: GetOrCreateOptions<T>,
   ): Promise<T> {
-    if (typeof creator !== 'function') return Promise.reject(noCreator(creator));
-    const core = this.#live;
     // What is stored or created under this key is what the caller says it is: the casts to T.
-    if (core === undefined) return this.#use((opened) => getOrCreateIn(opened, key, creator, options)) as Promise<T>;
     try {
+      checkFunction('The creator', creator);
+      const core = this.#live;
+      if (core === undefined) return this.#use((opened) => getOrCreateIn(opened, key, creator, options)) as Promise<T>;
       if (options === undefined) {
         const hit = core.looks.hit(key, core.settings);
         if (hit !== undefined) return hit as Promise<T>;
@@ -343,14 +289,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   getOrCreateMulti(keys: readonly string[], creator: unknown, options?: GetOrCreateOptions<never>): Promise<never[]> {
     return this.#use(async (core) => {
       checkKeys(keys);
-      const settings =
-        options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreateMulti()');
-      const found = await getOrCreateMulti(
-        core,
-        keys,
-        checkFunction('The creator', creator) as AnyMultiCreator,
-        settings,
-      );
+      const settings = callSettings(core.settings, options, 'getOrCreateMulti()');
+      const checked = checkFunction('The creator', creator) as AnyMultiCreator;
+      const found = await getOrCreateMulti(core, keys, { creator: checked, settings, anew: false });
       return keys.map((key) => found.get(key)?.value as never);
     });
   }
@@ -383,12 +324,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * not stored. It holds for all processes where the backend keeps generations, else in this one; rejects when the store can't be told.
    */
   invalidate(options: InvalidateOptions = {}): Promise<void> {
-    return this.#use(async (core) => {
-      const hard = hardOption(options, 'invalidate()');
-      await told(core, () => core.invalidation.invalidate(hard));
-      await core.invalidated({ revokes: hard });
-      if (channels.invalidate.hasSubscribers) channels.invalidate.publish({ region: this, hard });
-    });
+    return this.#use((core) => invalidateAll(core, readInvalidateOptions(options, 'invalidate()')));
   }
 
   /**
@@ -396,12 +332,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * many there are. For all processes where the backend keeps generations, else in this one.
    */
   invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
-    return this.#use(async (core) => {
-      const hard = hardOption(options, 'invalidateTags()');
-      if (checkTags(tags).length === 0) return;
-      await told(core, () => (core.shared ? core.shared.invalidateTags(tags, hard) : core.tags.invalidate(tags, hard)));
-      await core.invalidated({ revokes: false });
-      if (channels.invalidate.hasSubscribers) channels.invalidate.publish({ region: this, hard, tags });
+    return this.#use((core) => {
+      const hard = readInvalidateOptions(options, 'invalidateTags()');
+      return invalidateTags(core, checkTags(tags), hard);
     });
   }
 
@@ -464,30 +397,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   async #close(limit: number): Promise<void> {
-    const configured = this.#configured;
     this.#live = undefined;
-    if (configured) {
-      await configured.opening?.catch(() => {});
-      await this.#restWithin(limit, configured.core);
-      await leave(configured);
-    }
+    await this.#configured?.end(limit);
     await Promise.all(this.#retiring);
-  }
-
-  async #restWithin(limit: number, core: Core | undefined): Promise<void> {
-    if (!core) return;
-    if (limit === Number.POSITIVE_INFINITY) return atRest(core);
-    let timer: unknown;
-    const late = new Promise<'late'>((resolve) => {
-      timer = this.#clock.setTimeout(() => resolve('late'), limit);
-      // A process that does nothing else would end here, with its leases not given back.
-      keepsAlive(timer);
-    });
-    const outcome = await Promise.race([atRest(core), late]).finally(() => this.#clock.clearTimeout(timer));
-    if (outcome !== 'late') return;
-    core.end(closed());
-    core.flights.dismissAll(closed());
-    await core.invalidated({ revokes: true });
   }
 
   async #rest(): Promise<void> {
@@ -511,63 +423,15 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   async #open(): Promise<Core> {
     if (this.#closing) throw closed();
     const configured = this.#mustBeConfigured();
-    if (configured.core) return configured.core;
-    configured.opening ??= this.#load(configured);
-    try {
-      return await configured.opening;
-    } finally {
-      configured.opening = undefined;
-    }
-  }
-
-  async #load(configured: Configured): Promise<Core> {
-    const { actual } = configured;
-    await loadDriver(actual instanceof LazyBackend ? await actual.load() : actual);
-    // Whether a server answers is asked at each use; what is on this host must open, or nothing will ever be stored.
-    if (actual.remote !== true) await actual.ready?.();
+    const core = await configured.open();
     if (this.#closing) throw closed();
-    return configured.core ?? this.#start(configured);
-  }
-
-  #start(configured: Configured): Core {
-    const { actual, backend, settings, invalidator, guarding } = configured;
-    const { serializer, asyncCreationRunner: runner, random = Math.random } = this.#options;
-    const keyMangler =
-      this.#options.keyMangler === false ? undefined : (this.#options.keyMangler ?? backend.keyMangler);
-    const guard = guardOf(guarding, backend.remote === true, {
-      clock: this.#clock,
-      changed: (state) => {
-        if (channels.breaker.hasSubscribers) channels.breaker.publish({ region: this, state });
-      },
-    });
-    const store = new Store({ backend, actual, serializer, keyMangler, clock: this.#clock, guard });
-    const { generations } = store;
-    const isShared = invalidator === 'shared' && generations !== undefined;
-    const strategy = typeof invalidator === 'string' ? this.#local : invalidator;
-    const core = new Core({
-      region: this,
-      store,
-      settings,
-      invalidation: isShared ? new SharedGenerations(this.name ?? 'default', generations) : strategy,
-      tags: this.#localTags,
-      statistics: this.#statistics,
-      clock: this.#clock,
-      random,
-      runner,
-      throwsOnError: guarding.throwsOnError,
-    });
-    configured.core = core;
-    if (this.#configured === configured) this.#live = core;
+    if (this.#configured === configured) this.#live = configured.core;
     return core;
   }
 
   /** A backend that was replaced: closed as soon as what goes on in it is done. */
   #retire(replaced: Configured): void {
-    const retired = (async () => {
-      await replaced.opening?.catch(() => {});
-      if (replaced.core) await atRest(replaced.core);
-      await leave(replaced);
-    })().catch((error: unknown) => this.#configured?.core?.report('close', error));
+    const retired = replaced.end().catch((error: unknown) => this.#configured?.report('close', error));
     const done = retired.then(() => void this.#retiring.delete(done));
     this.#retiring.add(done);
   }
@@ -577,50 +441,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     const called = this.name === undefined ? 'this region' : `region ${shown(this.name)}`;
     throw new RegionNotConfiguredError(`No backend is configured on ${called}. Call region.configure(…) first.`);
   }
-
-  /** What decorators stand on. */
-  #makeHost(): DecoratorHost {
-    const { functionKeyGenerator: single, functionMultiKeyGenerator: multi } = this.#options;
-    return {
-      region: this,
-      functionKeyGenerator: single ?? functionKeyGenerator,
-      functionMultiKeyGenerator: multi ?? functionMultiKeyGenerator,
-      policy: (options) => new CallPolicy(options),
-      override: (policy, options) => policy.with(options),
-      hit: (key, policy) => {
-        const core = this.#live;
-        if (core === undefined) return undefined;
-        const settings = policy.under(core.settings);
-        return settings.signal?.aborted ? undefined : core.looks.hit(key, settings);
-      },
-      getOrCreate: (key, creator, policy, cached) =>
-        this.#use((core) => getOrCreate(core, callOf(core, key, creator, policy.under(core.settings), cached))),
-      getOrCreateMulti: (keys, creator, policy) => this.#use((core) => createMulti(core, keys, creator, policy, false)),
-      getCachedValue: (key, policy) =>
-        this.#use((core) => core.looks.find(key, freshnessOf(policy.under(core.settings)), false)),
-      getCachedValues: (keys, policy) =>
-        this.#use((core) => core.looks.findMulti(keys, freshnessOf(policy.under(core.settings)), false)),
-      set: (key, given, policy) =>
-        this.#use((core) => writeOne(core, core.store.mangle(key), given, { settings: policy.under(core.settings) })),
-      setMulti: (entries, policy) =>
-        this.#use((core) => {
-          const given = new Map([...entries].map(([key, each]) => [core.store.mangle(key), each]));
-          return writeMany(core, given, { settings: policy.under(core.settings) });
-        }),
-      refresh: (key, creator, policy) =>
-        this.#use((core) => refresh(core, callOf(core, key, creator, policy.under(core.settings)))),
-      refreshMulti: (keys, creator, policy) => this.#use((core) => createMulti(core, keys, creator, policy, true)),
-    };
-  }
 }
 
 // ------------------------------------------------------------------------------------------------------------ details
-
-/** Every call that has begun has settled, and so has what nobody waits for. */
-async function atRest(core: Core): Promise<void> {
-  await core.settled();
-  await core.idle();
-}
 
 function find(
   core: Core,
@@ -628,13 +451,8 @@ function find(
   options: GetOptions | undefined,
   what: string,
 ): Awaitable<CachedValue | undefined> {
-  if (options === undefined) return core.looks.find(key, freshnessOf(core.settings), false);
-  const { settings, ignoreExpiration } = getSettings(core.settings, options, what);
-  return core.looks.find(key, freshnessOf(settings), ignoreExpiration);
-}
-
-function noCreator(creator: unknown): ValidationError {
-  return new ValidationError(`The creator must be a function, not ${shown(creator)}.`);
+  const { asked, ignoreExpiration } = readGetOptions(core.settings, options, what);
+  return core.looks.find(key, asked, ignoreExpiration);
 }
 
 function getOrCreateIn(
@@ -643,69 +461,10 @@ function getOrCreateIn(
   creator: Creator<unknown, never>,
   options: GetOrCreateOptions<never> | undefined,
 ): Promise<unknown> {
-  const settings = options === undefined ? core.settings : callSettings(core.settings, options, 'getOrCreate()');
+  const settings = callSettings(core.settings, options, 'getOrCreate()');
   return getOrCreate(core, callOf(core, key, creator as Creator<unknown>, settings));
-}
-
-async function createMulti(
-  core: Core,
-  keys: readonly string[],
-  creator: AnyMultiCreator,
-  policy: CallPolicy,
-  anew: boolean,
-): Promise<(Found | undefined)[]> {
-  const found = await getOrCreateMulti(core, keys, creator, policy.under(core.settings), { anew });
-  return keys.map((key) => found.get(key));
-}
-
-/** Whether something has to be awaited before the first use: an engine or a package to import, a file to open. */
-function needsOpening(backend: CacheBackend): boolean {
-  return (
-    backend instanceof LazyBackend || needsDriver(backend) || (backend.remote !== true && backend.ready !== undefined)
-  );
-}
-
-/** The last region that leaves a backend closes it. */
-async function leave({ actual, backend }: Configured): Promise<void> {
-  const left = (users.get(actual) ?? 1) - 1;
-  users.set(actual, left);
-  if (left === 0) await backend.close?.();
-}
-
-function checkedBackend(backend: CacheBackend, args: object | undefined): CacheBackend {
-  if (args !== undefined)
-    throw new ValidationError('`arguments` go with the name of a backend; a backend object has been given its own.');
-  if (!isBackend(backend))
-    throw new ValidationError('A backend is a name, or an object with stores, get(), set() and delete().');
-  return backend;
-}
-
-function evictionsOf(backend: CacheBackend | undefined): number {
-  const evictions = backend && 'evictions' in backend ? backend.evictions : 0;
-  return typeof evictions === 'number' ? evictions : 0;
-}
-
-function hardOption(options: InvalidateOptions, what: string): boolean {
-  checkObject(`The options of ${what}`, options);
-  refuseUnknown(what, options, ['hard']);
-  return options.hard === undefined ? true : checkBoolean('hard', options.hard);
-}
-
-function checkKeys(keys: readonly string[]): void {
-  if (!Array.isArray(keys)) throw new ValidationError('The keys must be an array of strings.');
-}
-
-function pairsOf<T>(values: ReadonlyMap<string, T> | Readonly<Record<string, T>>): Iterable<[string, T]> {
-  if (values instanceof Map) return values;
-  if (typeof values !== 'object' || values === null || Array.isArray(values))
-    throw new ValidationError('The values must be a Map or a plain object, by key.');
-  return Object.entries(values);
 }
 
 function waitsForItself(call: string, advice: string): ReentrantCreationError {
   return new ReentrantCreationError(`${call} inside a creator of this region waits for that creator. ${advice}`);
-}
-
-function closed(): RegionClosedError {
-  return new RegionClosedError('This region is closed. Make another one.');
 }

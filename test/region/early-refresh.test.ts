@@ -60,6 +60,18 @@ for (const [kind, backend] of Object.entries(kinds)) {
       expect(await region.getMulti(['other', 'k'])).toEqual(['young', 'new']);
     });
 
+    it('many keys: a call that is refused for one of them leaves none of the others in a refresh that never ends', async () => {
+      const { region, clock } = await prepare(Math.exp(-3));
+      await clock.advance('9s');
+      const boom = new Error('boom');
+      const options = { errorBackoff: '1h' };
+      await expect(region.getOrCreate('bad', () => Promise.reject(boom), options)).rejects.toBe(boom);
+      await expect(region.getOrCreateMulti(['k', 'bad'], () => ['new', 'new'], options)).rejects.toBe(boom);
+      await region.idle();
+      await clock.advance('10s');
+      expect(await region.getOrCreate('k', () => 'new')).toBe('new');
+    });
+
     it('a greater beta refreshes earlier; 0 and false never', async () => {
       for (const [beta, refreshes] of [
         [4, true],

@@ -98,6 +98,27 @@ for (const [kind, backend] of Object.entries(kinds)) {
       expect(clock.pending).toBe(0);
     });
 
+    it('softTimeout: what might be served when the call began is given, although it has grown too old meanwhile', async () => {
+      const { region, clock } = setUp(backend(), { softTimeout: '5s', serveStale: '3s' });
+      await region.set('k', 'old');
+      await clock.advance('12s');
+      const gate = new Gate();
+      const one = region.getOrCreate('k', () => gate.passed().then(() => 'new'));
+      await gate.arrived;
+      await clock.advance('5s');
+      expect(await one).toBe('old');
+      gate.open();
+      await region.idle();
+      await clock.advance('12s');
+      const door = new Gate();
+      const many = region.getOrCreateMulti(['k'], () => door.passed().then(() => ['newer']));
+      await door.arrived;
+      await clock.advance('5s');
+      expect(await many).toEqual(['new']);
+      door.open();
+      await region.idle();
+    });
+
     it('softTimeout: also who waits for a new value waits no longer; who has no stale value waits', async () => {
       const { region, clock, settle } = setUp(backend(), { softTimeout: '1s', serveStale: false });
       await region.set('k', 'old');

@@ -1,8 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CachedValue, type Lease } from '../../src/api.js';
 import { SingleCreation } from '../../src/region/context.js';
-import { type Flight, Flights, type Joining } from '../../src/region/flights.js';
+import type { Flight } from '../../src/region/flight.js';
+import { Flights } from '../../src/region/flights.js';
 import { Statistics } from '../../src/region/statistics.js';
+import type { Joining } from '../../src/region/waiter.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 
 const INFINITE = Number.POSITIVE_INFINITY;
@@ -251,6 +253,18 @@ describe('a flight', () => {
     await clock.advance(1000);
     expect(await waiting).toEqual({ kind: 'timeout' });
     expect(next.abandoned.aborted).toBe(true);
+  });
+
+  it('the limit of waiting ends with the wait, also of who waited in the store first and in this process then', async () => {
+    const { flights, join, begin, clock, states } = setUp();
+    const flight = flights.open('k');
+    const known = states(join(flight, { first: true, patience: () => 1000 }));
+    flight.waitsElsewhere();
+    flight.waitsElsewhere();
+    begin(flight);
+    expect(clock.pending).toBe(0);
+    await clock.advance(1000);
+    expect(await known()).toEqual(['waits']);
   });
 
   it('softTimeout: the caller takes his stale value, and the creation goes on with nobody waiting', async () => {

@@ -365,12 +365,15 @@ describe('a replaced backend', () => {
 
   it('while its engine is being loaded: calls under way get their values all the same', async () => {
     const gate = new Gate();
-    registerBackend('test-replaced-early', () => gate.passed().then(() => ({ default: () => memoryBackend() })));
+    const backend = closable();
+    registerBackend('test-replaced-early', () => gate.passed().then(() => ({ default: () => backend })));
     const region = makeRegion().configure('test-replaced-early');
-    const early = region.getOrCreate('k', () => 'early');
+    const early = region.getOrCreate('k', () => (backend.close.mock.calls.length === 0 ? 'early' : 'too late'));
     region.configure('memory', { replaceExistingBackend: true });
     gate.open();
     expect(await early).toBe('early');
+    await region.idle();
+    expect(backend.close).toHaveBeenCalledTimes(1);
     expect(await region.getOrCreate('k', () => 'late')).toBe('late');
     await region.close();
   });

@@ -1,13 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ValidationError } from '../../src/errors.js';
-import {
-  CallPolicy,
-  callSettings,
-  freshnessOf,
-  getSettings,
-  regionSettings,
-  setSettings,
-} from '../../src/region/settings.js';
+import { CallPolicy, callSettings, readGetOptions, readSetOptions } from '../../src/region/call-options.js';
+import { regionSettings } from '../../src/region/region-options.js';
+import { freshnessOf } from '../../src/region/settings.js';
 
 const INFINITE = Number.POSITIVE_INFINITY;
 
@@ -62,7 +57,7 @@ describe('settings', () => {
       callExpiration: 0,
       expiration: 10_000,
     });
-    expect(freshnessOf(getSettings(region, { expirationTime: '1s' }, 'x').settings)).toMatchObject({
+    expect(readGetOptions(region, { expirationTime: '1s' }, 'x').asked).toMatchObject({
       callExpiration: 1000,
     });
   });
@@ -158,18 +153,21 @@ describe('settings', () => {
 
   it('get and set know their own options alone', () => {
     const region = regionSettings({});
-    expect(() => getSettings(region, { background: true } as never, 'get()')).toThrow(
+    expect(() => readGetOptions(region, { background: true } as never, 'get()')).toThrow(
       /get\(\) knows no option "background"/,
     );
-    expect(() => getSettings(region, { ignoreExpiration: 1 } as never, 'get()')).toThrow(
+    expect(() => readGetOptions(region, { ignoreExpiration: 1 } as never, 'get()')).toThrow(
       /ignoreExpiration must be true or false, not 1/,
     );
-    expect(getSettings(region, { ignoreExpiration: undefined }, 'get()').ignoreExpiration).toBe(false);
-    expect(() => setSettings({ expirationTime: () => 5 } as never, 'set()')).toThrow(
+    expect(readGetOptions(region, { ignoreExpiration: undefined }, 'get()').ignoreExpiration).toBe(false);
+    expect(() => readSetOptions({ expirationTime: () => 5 } as never, 'set()')).toThrow(
       /expirationTime must be .*, not a function/,
     );
-    expect(() => setSettings({ ttl: 5 } as never, 'set()')).toThrow(/set\(\) knows no option "ttl"/);
-    expect(setSettings({}, 'set()')).toEqual({ ownExpiration: undefined, tags: [] });
-    expect(setSettings({ expirationTime: '1s', tags: ['a'] }, 'set()')).toEqual({ ownExpiration: 1000, tags: ['a'] });
+    expect(() => readSetOptions({ ttl: 5 } as never, 'set()')).toThrow(/set\(\) knows no option "ttl"/);
+    expect(readSetOptions({}, 'set()')).toEqual({ ownExpiration: undefined, tags: [] });
+    expect(readSetOptions({ expirationTime: '1s', tags: ['a'] }, 'set()')).toEqual({
+      ownExpiration: 1000,
+      tags: ['a'],
+    });
   });
 });

@@ -1,0 +1,173 @@
+/**
+ * A backend as one `configure` has set it up for a region. This is where region and backend meet: decides when an engine is loaded, and
+ * what a region's core is made of. How options are read is `region-options.ts`, when a backend is closed `closing.ts`.
+ */
+import type { CacheBackend, Clock, ConfigureOptions, KeyMangler, ProxyLike, RegionOptions } from '../api.js';
+import { loadDriver, needsDriver } from '../backends/drivers.js';
+import { LazyBackend } from '../backends/lazy.js';
+import { channels } from '../channels.js';
+import { ValidationError } from '../errors.js';
+import { wrapAll, wrapBackend } from '../proxy.js';
+import { isBackend, openBackend } from '../registry.js';
+import { atRest, atRestWithin, enter, leave } from './closing.js';
+import { Core } from './core.js';
+import { SharedGenerations } from './generations.js';
+import { type Guarding, guardOf } from './guard-settings.js';
+import type { LocalInvalidation, LocalTags } from './invalidation.js';
+import type { CacheRegion } from './region.js';
+import type { Settings } from './settings.js';
+import type { Statistics } from './statistics.js';
+import { Store } from './store.js';
+
+/** What stays of a region when it is given another backend. */
+export interface Owner {
+  // biome-ignore lint/suspicious/noExplicitAny: regions of any value type
+  readonly region: CacheRegion<any>;
+  readonly options: RegionOptions;
+  readonly clock: Clock;
+  readonly statistics: Statistics;
+  /** A replaced backend stays as invalid as it was. */
+  readonly invalidation: LocalInvalidation;
+  readonly tags: LocalTags;
+}
+
+/** What `configure` is told, checked. */
+export interface Configuration {
+  readonly settings: Settings;
+  readonly guarding: Guarding;
+  readonly invalidator: NonNullable<ConfigureOptions['regionInvalidator']>;
+  readonly wrap: readonly ProxyLike[];
+}
+
+export class Configured {
+  readonly actual: CacheBackend;
+  readonly #owner: Owner;
+  readonly #configuration: Configuration;
+  /** The outermost proxy. Written by `wrap`. */
+  #backend: CacheBackend;
+  /** There as soon as the engine is loaded. Written by `#start`. */
+  #core: Core | undefined;
+  /** The loading under way; none once it has failed, so that the next use tries again. Written by `open`. */
+  #opening: Promise<Core> | undefined;
+
+  constructor(actual: CacheBackend, configuration: Configuration, owner: Owner) {
+    this.actual = actual;
+    this.#owner = owner;
+    this.#configuration = configuration;
+    this.#backend = wrapAll(configuration.wrap, actual);
+    this.#backend.attach?.({
+      clock: owner.clock,
+      random: owner.options.random ?? Math.random,
+      report: (verb, error, key) => this.report(verb, error, key),
+    });
+    if (!needsOpening(actual)) this.#start();
+    enter(actual);
+  }
+
+  /** The outermost proxy, or the backend. */
+  get backend(): CacheBackend {
+    return this.#backend;
+  }
+
+  get settings(): Settings {
+    return this.#configuration.settings;
+  }
+
+  /** What calls go through, as soon as the engine is loaded. */
+  get core(): Core | undefined {
+    return this.#core;
+  }
+
+  /** Entries that the backend has dropped in its life. */
+  get evictions(): number {
+    const evictions = 'evictions' in this.actual ? this.actual.evictions : 0;
+    return typeof evictions === 'number' ? evictions : 0;
+  }
+
+  /** Puts a proxy in front of what is there; flights under way end on what they began with. */
+  wrap(proxy: ProxyLike): void {
+    this.#backend = wrapBackend(proxy, this.#backend);
+    const before = this.#core;
+    if (before) this.#start().behind(atRest(before));
+  }
+
+  /** The core, once the engine is loaded. One promise for all: who waits for it begins his call before `end` looks for calls under way. */
+  open(): Promise<Core> | Core {
+    if (this.#core) return this.#core;
+    this.#opening ??= this.#load().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  /** Waits until what goes on in it is done, at most `limit` milliseconds, and leaves the backend. */
+  async end(limit = Number.POSITIVE_INFINITY): Promise<void> {
+    await this.#opening?.catch(() => {});
+    if (this.#core) await atRestWithin(this.#core, limit);
+    await leave(this.actual, this.#backend);
+  }
+
+  report(verb: string, error: unknown, key?: string): void {
+    this.#core?.report(verb, error, key);
+  }
+
+  async #load(): Promise<Core> {
+    const { actual } = this;
+    await loadDriver(actual instanceof LazyBackend ? await actual.load() : actual);
+    // Whether a server answers is asked at each use; what is on this host must open, or nothing will ever be stored.
+    if (actual.remote !== true) await actual.ready?.();
+    return this.#start();
+  }
+
+  #start(): Core {
+    const { region, options, clock, statistics, invalidation, tags } = this.#owner;
+    const { settings, invalidator, guarding } = this.#configuration;
+    const backend = this.#backend;
+    const guard = guardOf(guarding, backend.remote === true, {
+      clock,
+      changed: (state) => {
+        if (channels.breaker.hasSubscribers) channels.breaker.publish({ region, state });
+      },
+    });
+    const { serializer, asyncCreationRunner: runner, random = Math.random } = options;
+    const keyMangler = manglerOf(options, backend);
+    const store = new Store({ backend, actual: this.actual, serializer, keyMangler, clock, guard });
+    const { generations } = store;
+    const isShared = invalidator === 'shared' && generations !== undefined;
+    const strategy = typeof invalidator === 'string' ? invalidation : invalidator;
+    this.#core = new Core({
+      region,
+      store,
+      settings,
+      invalidation: isShared ? new SharedGenerations(options.name ?? 'default', generations) : strategy,
+      tags,
+      statistics,
+      clock,
+      random,
+      runner,
+      throwsOnError: guarding.throwsOnError,
+    });
+    return this.#core;
+  }
+}
+
+export function backendOf(target: string | CacheBackend, args: object | undefined): CacheBackend {
+  if (typeof target === 'string') return openBackend(target, args);
+  if (args !== undefined)
+    throw new ValidationError('`arguments` go with the name of a backend; a backend object has been given its own.');
+  if (!isBackend(target))
+    throw new ValidationError('A backend is a name, or an object with stores, get(), set() and delete().');
+  return target;
+}
+
+/** The region's own, else the backend's, unless `keyMangler: false`. */
+export function manglerOf({ keyMangler }: RegionOptions, backend: CacheBackend | undefined): KeyMangler | undefined {
+  return keyMangler === false ? undefined : (keyMangler ?? backend?.keyMangler);
+}
+
+/** Whether something has to be awaited before the first use: an engine or a package to import, a file to open. */
+function needsOpening(backend: CacheBackend): boolean {
+  return (
+    backend instanceof LazyBackend || needsDriver(backend) || (backend.remote !== true && backend.ready !== undefined)
+  );
+}
