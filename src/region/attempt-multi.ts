@@ -83,11 +83,10 @@ async function fly(attempt: Attempt): Promise<void> {
     for (const { call, flight } of contenders) if (!leases.has(call.name)) flight.end({ kind: 'again' });
     const toCreate: Winner[] = [];
     for (const winner of await lookUnder(attempt, won, sentAt)) {
-      const { look, flight, lease, early } = winner;
-      const isOurs = !(lease instanceof LoneLease) || lease.stands;
+      const { look, flight, early } = winner;
       if (look.state === 'fresh' && !isWanted(look, { anew: batch.anew, early }))
         flight.end({ kind: 'found', entry: look.value, readAt: look.readAt });
-      else if (isOurs && !flight.isDeserted) toCreate.push({ ...winner, look: withoutFresh(look) });
+      else toCreate.push({ ...winner, look: withoutFresh(look) });
     }
     if (toCreate.length > 0) await create(core, toCreate, batch, records);
   } finally {

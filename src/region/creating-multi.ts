@@ -41,15 +41,22 @@ export interface Winner {
   readonly lease: Lease;
 }
 
-/** `winners` in the order of their keys. `records`: what came with the leases, where the store keeps generations. */
+/**
+ * `won` in the order of their keys; what nobody wants any more by then, or is no longer ours, is left. `records`: what came with the
+ * leases, where the store keeps generations.
+ */
 export async function create(
   core: Core,
-  winners: readonly Winner[],
+  won: readonly Winner[],
   batch: Batch,
   records: RecordsRequest | undefined,
 ): Promise<void> {
-  const isFenced = winners.some(({ lease }) => !(lease instanceof LoneLease));
+  const isFenced = won.some(({ lease }) => !(lease instanceof LoneLease));
   const generation = isFenced && records ? await generationUnder(core, records) : undefined;
+  const winners = won.filter(
+    ({ flight, lease }) => !flight.isDeserted && (!(lease instanceof LoneLease) || lease.stands),
+  );
+  if (winners.length === 0) return;
   const creation = new MultiCreation({
     lock: core.store.lock,
     names: new Set(winners.map(({ call }) => core.store.lockName(call.name))),

@@ -1,6 +1,6 @@
 /**
  * One key: the story of a call (semantics §1 to §3). Decides what a caller is given: a fresh value, a stale one, a failure that is
- * remembered, or what a flight brings; who may join and is answered is `flights.ts`, who creates and how `attempt.ts`.
+ * remembered, or what a flight brings; who is answered by one is `flight.ts`, who creates and how `attempt.ts`.
  */
 import type { Awaitable, CachedValue } from '../api.js';
 import { LockTimeoutError, ReentrantCreationError } from '../errors.js';

@@ -95,6 +95,34 @@ describe('invalidation shared by several processes', () => {
     expect(await there.region.get('k', { ignoreExpiration: true })).toBe('late');
   });
 
+  it.each(['one key', 'many'])(
+    '%s: who gives up while the record of the region is read has nothing created',
+    async (what) => {
+      const { here } = setUp();
+      here.backend.bringsRecords = false;
+      const gate = new Gate();
+      const { read } = here.backend.generations;
+      vi.spyOn(here.backend.generations, 'read').mockImplementation(async (request, options) => {
+        if (options?.seed) await gate.passed();
+        return read(request, options);
+      });
+      const controller = new AbortController();
+      const creator = vi.fn(() => ['value']);
+      const { signal } = controller;
+      const call =
+        what === 'many'
+          ? here.region.getOrCreateMulti(['k'], creator, { signal })
+          : here.region.getOrCreate('k', creator, { signal });
+      await gate.arrived;
+      controller.abort('enough');
+      await expect(call).rejects.toBe('enough');
+      gate.open();
+      await here.region.idle();
+      expect(creator).not.toHaveBeenCalled();
+      expect(await here.region.keyIsLocked('k')).toBe(false);
+    },
+  );
+
   it('an evicted record never revives an entry', async () => {
     const { state, here, there } = setUp();
     await here.region.getOrCreate('k', () => 'old');
