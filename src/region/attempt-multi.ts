@@ -111,7 +111,7 @@ async function acquireAll(attempt: Attempt): Promise<LeasesByName> {
   const troubles: unknown[] = [];
   let leases: LeasesByName;
   try {
-    leases = await core.store.tryAcquireMulti(names, (error) => troubles.push(error), records);
+    leases = await core.store.locks.tryAcquireMulti(names, (error) => troubles.push(error), records);
     if (awaited && leases.size === 0) leases = await waitForOne(attempt, awaited);
   } catch (error) {
     if (awaited?.flight.abandoned.aborted) throw error;
@@ -136,7 +136,7 @@ async function acquireAllAlone({ core, contenders, wait }: Attempt): Promise<Lea
 async function waitForOne({ core, records }: Attempt, { call, flight }: Contender): Promise<LeasesByName> {
   core.waits(call.key, 'elsewhere');
   flight.waitsElsewhere();
-  const lease = await core.store.acquire(call.name, flight.abandoned, records);
+  const lease = await core.store.locks.acquire(call.name, flight.abandoned, records);
   return new Map(lease ? [[call.name, lease]] : []);
 }
 

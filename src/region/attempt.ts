@@ -100,14 +100,14 @@ async function acquire(
   waited: () => void,
 ): Promise<Lease | undefined> {
   try {
-    const first = core.store.tryAcquire(call.name, records);
+    const first = core.store.locks.tryAcquire(call.name, records);
     if (isPromiseLike(first)) waited();
     const lease = await first;
     if (lease || !wait) return lease;
     waited();
     core.waits(call.key, 'elsewhere');
     flight.waitsElsewhere();
-    return await core.store.acquire(call.name, flight.abandoned, records);
+    return await core.store.locks.acquire(call.name, flight.abandoned, records);
   } catch (error) {
     if (flight.abandoned.aborted) throw error;
     core.unreadable('acquire', error, call.key);
@@ -135,9 +135,9 @@ async function create(attempt: Attempt, lease: Lease, seen: Sighting<CachedValue
   const generation = records && !(lease instanceof LoneLease) ? await generationUnder(core, records) : undefined;
   if (flight.isDeserted || (lease instanceof LoneLease && !lease.stands)) return;
   const { key, settings } = call;
-  const name = core.store.lockName(call.name);
+  const name = core.store.locks.nameOf(call.name);
   const stale = seen.state === 'missing' || flight.isOutdated ? undefined : seen.value;
-  const creation = new SingleCreation({ lock: core.store.lock, name, key, stale, tags: settings.tags });
+  const creation = new SingleCreation({ lock: core.store.locks.space, name, key, stale, tags: settings.tags });
   flight.begin(creation, lease);
   lease.whenLost?.((why) => flight.lose(why, core.statistics));
   const ready = { lease, generation, creation };

@@ -128,7 +128,7 @@ export class Core {
   /** Releases a lease; that it can't be told is an event: the lease lapses by itself. */
   async giveBack(lease: Lease, key?: string): Promise<void> {
     try {
-      await this.store.release(lease);
+      await this.store.locks.release(lease);
     } catch (error) {
       this.report('release', error, key);
     }

@@ -58,8 +58,8 @@ export async function create(
   );
   if (winners.length === 0) return;
   const creation = new MultiCreation({
-    lock: core.store.lock,
-    names: new Set(winners.map(({ call }) => core.store.lockName(call.name))),
+    lock: core.store.locks.space,
+    names: new Set(winners.map(({ call }) => core.store.locks.nameOf(call.name))),
     keys: winners.map(({ call }) => call.key),
     stale: new Map(winners.flatMap(staleOf)),
     tags: batch.settings.tags,

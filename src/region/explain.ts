@@ -10,7 +10,7 @@ export async function explain(core: Core, key: string): Promise<Explanation> {
   const name = core.store.mangle(key);
   const request = core.shared?.request();
   const stored = await core.store.get(name, request);
-  const { held, expiresIn } = await core.store.lockState(name);
+  const { held, expiresIn } = await core.store.locks.state(name);
   const { isMine, ...here } = core.flights.describe(name);
   const mangledKey = name;
   const lock = { held, mine: isMine, ...(expiresIn === undefined ? {} : { expiresIn }) };

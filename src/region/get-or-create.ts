@@ -185,7 +185,7 @@ export function isReentrant(
   current: Flight | undefined,
 ): boolean {
   return (
-    isCreatedAbove(caller, core.store.lock, core.store.lockName(call.name)) ||
+    isCreatedAbove(caller, core.store.locks.space, core.store.locks.nameOf(call.name)) ||
     (current !== undefined && closesCircle(caller, current))
   );
 }

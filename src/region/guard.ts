@@ -164,6 +164,17 @@ export class Guard {
   }
 }
 
+/** A call of the store: under the guard, where there is one. `late`: what is done with an answer after the deadline. */
+export function ask<T>(
+  guard: Guard | undefined,
+  verb: string,
+  run: () => Awaitable<T>,
+  late?: (answer: T) => void,
+): Awaitable<T> {
+  if (!guard) return run();
+  return guard.call(late ? { verb, run, late } : { verb, run });
+}
+
 const ANSWERS = [
   DriverNotInstalledError,
   ValidationError,

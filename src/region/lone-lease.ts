@@ -65,11 +65,11 @@ export async function acquireAlone(
   { call, flight, wait }: { readonly call: Call; readonly flight: Flight; readonly wait: boolean },
 ): Promise<LoneLease | undefined> {
   const { store } = core;
-  const lease = store.tryAcquireAlone(call.name);
+  const lease = store.locks.tryAcquireAlone(call.name);
   if (lease || !wait) return lease;
-  const holder = store.holderAlone(call.name);
+  const holder = store.locks.holderAlone(call.name);
   if (closesCircle(enclosingCreation(), holder)) return BESIDE;
   core.waits(call.key, 'elsewhere');
   flight.waitsElsewhere(holder);
-  return store.acquireAlone(call.name, flight.abandoned);
+  return store.locks.acquireAlone(call.name, flight.abandoned);
 }

@@ -340,7 +340,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Whether somebody is creating this key; takes nothing. The key as the caller knows it, unlike Python's. */
   keyIsLocked(key: string): Promise<boolean> {
-    return this.#use((core) => core.store.isLocked(core.store.mangle(key)));
+    return this.#use((core) => core.store.locks.isLocked(core.store.mangle(key)));
   }
 
   /** Everything that is known of a key: for people. Creates nothing, changes nothing; rejects when the store can't be asked. */

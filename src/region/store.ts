@@ -1,6 +1,6 @@
 /**
- * The region's side of its backend, and the only caller of its verbs: mangles keys, encodes entries, gives every write its fence,
- * and lends the process's own locks to backends that have none. Decides nothing about freshness or who creates.
+ * The region's side of its backend, and the only caller of its verbs, but for locks (`locks.ts`): mangles keys, encodes entries, gives
+ * every write its fence. Decides nothing about freshness or who creates.
  */
 import type {
   Awaitable,
@@ -10,7 +10,6 @@ import type {
   GenerationStore,
   KeyMangler,
   Lease,
-  LockState,
   Metadata,
   RecordsRequest,
   Serializer,
@@ -20,43 +19,19 @@ import { CachedValue } from '../api.js';
 import { secondsOf } from '../clock.js';
 import { decodeEntry, encodeEntry } from '../envelope.js';
 import { BackendUnavailableError, CantDeserializeError, ValidationError } from '../errors.js';
-import { LocalLocks } from '../lock/local-locks.js';
 import { LocalLease } from '../lock/local-mutex.js';
-import { lockState } from '../lock/lock-state.js';
 import { andThen, isPromiseLike } from '../promises.js';
 import { jsonSerializer } from '../serializers.js';
 import { shown } from '../shown.js';
-import type { Awaited } from './context.js';
 import { VALUE_VERSION } from './freshness.js';
 import { type Generation, stampedWith } from './generations.js';
-import type { Guard } from './guard.js';
-import { creationUnder, LoneLease } from './lone-lease.js';
+import { ask, type Guard } from './guard.js';
+import { Locks, type LocksOptions } from './locks.js';
 
-/** How long the process's own lock may be held before another may create (the backends' locks have `lockMaxHold`). */
-const LOCAL_MAX_HOLD = 300_000;
-
-/** Regions over one backend object share its locks: one creation. */
-const localLocks = new WeakMap<CacheBackend, LocalLocks>();
-
-/** How long one attempt waits for a lock of a guarded store, in milliseconds, before the next one. */
-const SLICE = 5000;
-
-/** A lease that was won after the deadline: nobody creates under it. */
-function abandon(lease: Lease | undefined): void {
-  Promise.resolve(lease?.release()).catch(() => {});
-}
-
-export interface StoreOptions {
-  /** The outermost proxy, or the backend itself. */
-  readonly backend: CacheBackend;
-  /** The innermost: whose locks and identity count. */
-  readonly actual: CacheBackend;
+export interface StoreOptions extends LocksOptions {
   /** The region's own; the backend's, else JSON, where bytes are stored. */
   readonly serializer: Serializer | undefined;
   readonly keyMangler: KeyMangler | undefined;
-  readonly clock: Clock;
-  /** Deadline and breaker, where the store is behind a network. */
-  readonly guard: Guard | undefined;
 }
 
 /** What an entry is made of: stamps in milliseconds. */
@@ -85,13 +60,10 @@ export interface WriteMultiOptions {
 
 export class Store {
   readonly backend: CacheBackend;
-  /** Identity of the lock space, for calls that meet their own creation. */
-  readonly lock: object;
+  /** Who may create, and whom a write by the user overrules. */
+  readonly locks: Locks;
   /** The backend, where keys and values go to it as they are: a hit reads it without a detour. */
   readonly bare: CacheBackend | undefined;
-  readonly #locks: LocalLocks;
-  /** The backend has locks of its own, and voids leases itself when a key is deleted or set. */
-  readonly #fenced: boolean;
   readonly #mangler: KeyMangler | undefined;
   readonly #serializer: Serializer;
   readonly #bytes: boolean;
@@ -101,16 +73,12 @@ export class Store {
   constructor({ backend, actual, serializer, keyMangler, clock, guard }: StoreOptions) {
     this.backend = backend;
     this.#guard = guard;
-    this.lock = actual;
+    this.locks = new Locks({ backend, actual, clock, guard });
     this.#bytes = serializer !== undefined || backend.stores === 'bytes';
     this.#serializer = serializer ?? backend.serializer ?? jsonSerializer;
     this.#mangler = keyMangler;
     this.bare = this.#bytes || keyMangler || guard ? undefined : backend;
     this.#clock = clock;
-    const locks = localLocks.get(actual) ?? new LocalLocks({ clock, maxHold: LOCAL_MAX_HOLD });
-    localLocks.set(actual, locks);
-    this.#locks = locks;
-    this.#fenced = backend.mutex?.('') !== undefined;
   }
 
   /** Its answers come as promises, as far as is known before it is asked. */
@@ -121,11 +89,6 @@ export class Store {
   /** Reads that are asked for in one tick go out as one. */
   get gathersReads(): boolean {
     return this.backend.gathersReads === true;
-  }
-
-  /** Names in use in the process's own locks. */
-  get localLocks(): number {
-    return this.#locks.size;
   }
 
   /** The key as it is stored. `ValidationError` for what is no key. */
@@ -149,7 +112,7 @@ export class Store {
   }
 
   getMulti(names: readonly string[], records?: RecordsRequest): Awaitable<(Storable | undefined)[]> {
-    const answer = this.#ask('getMulti', () => this.backend.getMulti(names, records && { records }));
+    const answer = ask(this.#guard, 'getMulti', () => this.backend.getMulti(names, records && { records }));
     return andThen(answer, (found) => {
       if (Array.isArray(found) && found.length === names.length) return found;
       throw new BackendUnavailableError(
@@ -181,95 +144,6 @@ export class Store {
     return this.#bytes ? encodeEntry(entry, this.#serializer) : entry;
   }
 
-  // ------------------------------------------------------------------------------------------------------------ locks
-
-  /** What a key is called in the locks of the process: proxies may have changed it on the way to the store. */
-  lockName(name: string): string {
-    return this.backend.lockName?.(name) ?? name;
-  }
-
-  /** One try. `undefined`: another holds it. */
-  tryAcquire(name: string, records?: RecordsRequest): Awaitable<Lease | undefined> {
-    const mutex = this.backend.mutex?.(name);
-    if (!mutex) return this.#locks.tryAcquire(this.lockName(name));
-    const run = () => mutex.acquire({ wait: false, records });
-    return this.#guard ? this.#guard.call({ verb: 'acquire', run, late: abandon }) : run();
-  }
-
-  /** Until it is won; rejects with `signal.reason`. */
-  async acquire(name: string, signal: AbortSignal, records?: RecordsRequest): Promise<Lease | undefined> {
-    const mutex = this.backend.mutex?.(name);
-    if (!mutex) return this.#locks.acquire(this.lockName(name), { wait: true, signal });
-    if (!this.#guard) return mutex.acquire({ wait: true, signal, records });
-    // In slices, so that a store that falls silent meanwhile is noticed whatever its client does.
-    for (;;) {
-      const run = () => mutex.acquire({ wait: SLICE, signal, records });
-      const lease = await this.#guard.call({ verb: 'acquire', run, late: abandon, extra: SLICE, signal });
-      if (lease) return lease;
-    }
-  }
-
-  /** The process's own lock, one try: for when the store's is out of reach. */
-  tryAcquireAlone(name: string): LoneLease | undefined {
-    const local = this.#locks.tryAcquire(this.lockName(name));
-    return local && new LoneLease(local);
-  }
-
-  /** The same, until it is won; rejects with `signal.reason`. */
-  async acquireAlone(name: string, signal: AbortSignal): Promise<LoneLease | undefined> {
-    const local = await this.#locks.acquire(this.lockName(name), { signal });
-    return local && new LoneLease(local, { hasWaited: true });
-  }
-
-  /** Who holds it. */
-  holderAlone(name: string): Awaited {
-    return creationUnder(() => this.#locks.holder(this.lockName(name)));
-  }
-
-  /**
-   * Those that are won at once. One by one where the backend has no way for many: a lock that fails is the process's own, and why is
-   * told to `failed`.
-   */
-  async tryAcquireMulti(
-    names: readonly string[],
-    failed: (error: unknown) => void,
-    records?: RecordsRequest,
-  ): Promise<ReadonlyMap<string, Lease>> {
-    const late = (leases: ReadonlyMap<string, Lease> | undefined) => leases?.forEach(abandon);
-    const leases = await this.#ask('acquireMulti', () => this.backend.acquireMulti?.(names, { records }), late);
-    if (leases) return leases;
-    const won = new Map<string, Lease>();
-    const tryOne = async (name: string) => {
-      try {
-        const lease = await this.tryAcquire(name, records);
-        if (lease) won.set(name, lease);
-      } catch (error) {
-        failed(error);
-        const lease = this.tryAcquireAlone(name);
-        if (lease) won.set(name, lease);
-      }
-    };
-    await Promise.all(names.map(tryOne));
-    return won;
-  }
-
-  isLocked(name: string): Awaitable<boolean> {
-    const mutex = this.backend.mutex?.(name);
-    return mutex ? this.#ask('locked', () => mutex.locked()) : this.#locks.locked(this.lockName(name));
-  }
-
-  lockState(name: string): Awaitable<LockState> {
-    const mutex = this.backend.mutex?.(name);
-    if (!mutex) return { held: this.#locks.locked(this.lockName(name)) };
-    return this.#ask('locked', () => lockState(mutex));
-  }
-
-  /** Gives a lease back, also while the breaker is open. */
-  release(lease: Lease): Awaitable<void> {
-    if (lease instanceof LoneLease || lease instanceof LocalLease || !this.#guard) return lease.release();
-    return this.#guard.call({ verb: 'release', run: () => lease.release(), always: true });
-  }
-
   // ------------------------------------------------------------------------------------------------------ generations
 
   /** The store's records of invalidations, under the same deadline; `undefined`: it keeps none. */
@@ -277,10 +151,10 @@ export class Store {
     const { generations } = this.backend;
     if (!generations || !this.#guard) return generations;
     return {
-      read: (request, options) => this.#ask('read', () => generations.read(request, options)),
-      invalidate: (region, options) => this.#ask('invalidate', () => generations.invalidate(region, options)),
+      read: (request, options) => ask(this.#guard, 'read', () => generations.read(request, options)),
+      invalidate: (region, options) => ask(this.#guard, 'invalidate', () => generations.invalidate(region, options)),
       invalidateTags: (region, tags, options) =>
-        this.#ask('invalidateTags', () => generations.invalidateTags(region, tags, options)),
+        ask(this.#guard, 'invalidateTags', () => generations.invalidateTags(region, tags, options)),
     };
   }
 
@@ -290,7 +164,7 @@ export class Store {
   commit(name: string, stored: Storable, lease: Lease, { ttl, generation }: WriteOptions): Awaitable<boolean> {
     // A lease of the process is fenced here; the store is only told of its own.
     const write = (own?: Lease) =>
-      this.#ask('set', () => this.backend.set(name, stored, { ttl, lease: own, generation }));
+      ask(this.#guard, 'set', () => this.backend.set(name, stored, { ttl, lease: own, generation }));
     if (lease instanceof LocalLease) return lease.commit(() => write());
     return andThen(write(lease), (answer) => answer !== false);
   }
@@ -312,7 +186,7 @@ export class Store {
     const standing = new Map([...entries].filter(([name]) => !lost.has(name)));
     if (standing.size === 0) return lost;
     const options = { ttl, generation, leases: kept.size > 0 ? kept : undefined };
-    const answer = this.#ask('setMulti', () => this.backend.setMulti(standing, options));
+    const answer = ask(this.#guard, 'setMulti', () => this.backend.setMulti(standing, options));
     for (const lease of local.values()) {
       // Marks it as committing, so that a delete waits for this write; what comes of the write is told below.
       const commit = lease.commit(() => (isPromiseLike(answer) ? answer.then(() => true) : true));
@@ -327,35 +201,20 @@ export class Store {
    * generation it is stamped with is no longer the region's.
    */
   set(name: string, stored: Storable, options: WriteOptions): Awaitable<boolean> {
-    const write = () => this.#ask('set', () => this.backend.set(name, stored, options));
-    return this.#overrule([name], () => andThen(write(), (answer) => answer !== false));
+    const write = () => ask(this.#guard, 'set', () => this.backend.set(name, stored, options));
+    return this.locks.overrule([name], () => andThen(write(), (answer) => answer !== false));
   }
 
   setMulti(entries: ReadonlyMap<string, Storable>, options: WriteMultiOptions): Awaitable<boolean> {
-    const write = () => this.#ask('setMulti', () => this.backend.setMulti(entries, options));
-    return this.#overrule([...entries.keys()], () => andThen(write(), (refused) => !refused?.size));
+    const write = () => ask(this.#guard, 'setMulti', () => this.backend.setMulti(entries, options));
+    return this.locks.overrule([...entries.keys()], () => andThen(write(), (refused) => !refused?.size));
   }
 
   delete(name: string): Awaitable<unknown> {
-    return this.#overrule([name], () => this.#ask('delete', () => this.backend.delete(name)));
+    return this.locks.overrule([name], () => ask(this.#guard, 'delete', () => this.backend.delete(name)));
   }
 
   deleteMulti(names: readonly string[]): Awaitable<unknown> {
-    return this.#overrule(names, () => this.#ask('deleteMulti', () => this.backend.deleteMulti(names)));
-  }
-
-  /** Every call of the backend: under the guard, where there is one. `late`: what is done with an answer after the deadline. */
-  #ask<T>(verb: string, run: () => Awaitable<T>, late?: (answer: T) => void): Awaitable<T> {
-    if (!this.#guard) return run();
-    return this.#guard.call(late ? { verb, run, late } : { verb, run });
-  }
-
-  #overrule<T>(names: readonly string[], operation: () => Awaitable<T>): Awaitable<T> {
-    // The store voids its own leases; those of the process are held only while it is out of reach.
-    if (this.#fenced && this.#locks.size === 0) return operation();
-    return this.#locks.overrule(
-      names.map((name) => this.lockName(name)),
-      operation,
-    );
+    return this.locks.overrule(names, () => ask(this.#guard, 'deleteMulti', () => this.backend.deleteMulti(names)));
   }
 }

@@ -196,7 +196,8 @@ function lawsOfGetOrCreate(makeStores: () => Stores) {
         }
       },
     );
-    const busy = [...cores].reduce((sum, core) => sum + core.busy + core.store.localLocks, 0) + names() + clock.pending;
+    const busy =
+      [...cores].reduce((sum, core) => sum + core.busy + core.store.locks.inUse, 0) + names() + clock.pending;
     if (busy > 0) witness.faults.push(`${busy} things in use at rest`);
     witness.verdict();
     await Promise.all(calls);
