@@ -37,8 +37,10 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let best: { readonly known: string; readonly distance: number } | undefined;
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance <= Math.max(2, candidate.length / 3) && (best === undefined || distance < best.distance))
-      best = { known: candidate, distance };
+    // `expiration` is meant for `expirationTime`; `lockTimeout` is no misspelt `softTimeout`.
+    const isBeginning = name.length > 3 && candidate.toLowerCase().startsWith(name.toLowerCase());
+    const isLike = isBeginning || distance <= Math.max(2, candidate.length / 4);
+    if (isLike && (best === undefined || distance < best.distance)) best = { known: candidate, distance };
   }
   return best?.known;
 }

@@ -151,12 +151,19 @@ export function checkMemcachedArguments<Name extends MemcachedName>(
         ? { at: 'servers', servers: serversOf(name, abilities, given) }
         : // Its members are checked there.
           { at: 'client', client: clientOf(abilities, given, given.client) as ClientOf[Name] },
-    ...checkRemoteArguments(given),
+    ...withinDeadline(checkRemoteArguments(given)),
     expirationTime:
       given.memcachedExpireTime === undefined ? undefined : positive('memcachedExpireTime', given.memcachedExpireTime),
     lease: given.lease ?? 'server',
     tls: tlsOf(given.tls),
   };
+}
+
+/** So that what a server fails with is known before the region's own deadline, which does not know of servers. */
+const SHARE_OF_DEADLINE = 0.9;
+
+function withinDeadline<Settings extends { readonly timeout: number }>(settings: Settings): Settings {
+  return { ...settings, timeout: settings.timeout * SHARE_OF_DEADLINE };
 }
 
 function clientOf({ members, package: name }: Abilities, given: Given, client: object): object {

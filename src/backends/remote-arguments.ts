@@ -1,6 +1,6 @@
 /** What every backend of a server is told of its locks and its deadline: checked, and filled in where it is left out. */
 import type { Duration } from '../api.js';
-import { durationOption } from '../duration.js';
+import { durationOption, finiteOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
 import { checkBoolean } from '../validation.js';
 
@@ -23,14 +23,14 @@ export interface RemoteSettings {
 
 export function checkRemoteArguments(given: Given): RemoteSettings {
   if (given.distributedLock !== undefined) checkBoolean('distributedLock', given.distributedLock);
-  const lockMaxHold = finite('lockMaxHold', given.lockMaxHold ?? 300_000);
+  const lockMaxHold = finiteOption(given.lockMaxHold ?? 300_000, 'lockMaxHold');
   return {
     distributedLock: given.distributedLock ?? true,
     // Nor does the store keep a lease for longer than it may be held.
-    lockTimeout: Math.min(lockMaxHold, finite('lockTimeout', given.lockTimeout ?? 10_000)),
+    lockTimeout: Math.min(lockMaxHold, finiteOption(given.lockTimeout ?? 10_000, 'lockTimeout')),
     lockMaxHold,
-    lockSleep: finite('lockSleep', given.lockSleep ?? 100),
-    timeout: finite('timeout', given.timeout ?? 1000),
+    lockSleep: finiteOption(given.lockSleep ?? 100, 'lockSleep'),
+    timeout: finiteOption(given.timeout ?? 1000, 'timeout'),
   };
 }
 
@@ -39,10 +39,4 @@ export function positive(option: string, value: unknown): number {
   const ms = durationOption(value, option);
   if (ms > 0) return ms;
   throw new ValidationError(`${option} must be more than 0. Leave it out for its default.`);
-}
-
-function finite(option: string, value: unknown): number {
-  const ms = positive(option, value);
-  if (Number.isFinite(ms)) return ms;
-  throw new ValidationError(`${option} must be finite: nothing may wait or be held for ever.`);
 }

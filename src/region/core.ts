@@ -9,6 +9,7 @@ import {
   BackendUnavailableError,
   CantDeserializeError,
   DriverNotInstalledError,
+  ValidationError,
 } from '../errors.js';
 import { Backoff } from './backoff.js';
 import { Flights } from './flights.js';
@@ -169,9 +170,9 @@ export class Core {
     if (this.rejectsFor(error)) throw error;
   }
 
-  /** A package that is missing does not come back as a server does: without a word of it, nothing would ever be cached. */
+  /** A package that is missing, a key that the store can't have: neither mends itself, and without a word of it nothing would ever be cached. */
   rejectsFor(error: unknown): boolean {
-    return this.#throwsOnError || error instanceof DriverNotInstalledError;
+    return this.#throwsOnError || error instanceof DriverNotInstalledError || error instanceof ValidationError;
   }
 
   /** Trouble that no caller is told of: an event, never an exception. */

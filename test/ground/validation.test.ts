@@ -11,7 +11,7 @@ import {
   refuseUnknown,
 } from '../../src/validation.js';
 
-const KNOWN = ['expirationTime', 'serveStale', 'wrap', 'url'];
+const KNOWN = ['expirationTime', 'serveStale', 'softTimeout', 'wrap', 'url'];
 
 describe('refuseUnknown', () => {
   it('lets known names pass, and unknown ones that are undefined: those are not given', () => {
@@ -26,7 +26,9 @@ describe('refuseUnknown', () => {
 
   it('lists them where none is like it', () => {
     expect(() => refuseUnknown('configure()', { colour: 1 }, KNOWN)).toThrow(
-      new ValidationError('configure() knows no option "colour". It knows expirationTime, serveStale, wrap, url.'),
+      new ValidationError(
+        'configure() knows no option "colour". It knows expirationTime, serveStale, softTimeout, wrap, url.',
+      ),
     );
     expect(() => refuseUnknown('it', { colour: 1 }, [])).toThrow(
       new ValidationError('it knows no option "colour". It takes none.'),
@@ -52,6 +54,7 @@ describe('nearest', () => {
     ['warp', 'wrap'],
     ['servestale', 'serveStale'],
     ['expiration', 'expirationTime'],
+    ['lockTimeout', undefined],
     ['', undefined],
     ['completely different', undefined],
   ])('of %j is %s', (name, known) => {

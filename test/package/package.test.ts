@@ -47,9 +47,12 @@ describe('the package, installed', () => {
   });
 
   it('holds what is built, what says what it is, and nothing else', () => {
-    const other = installed.files.filter((path) => !path.startsWith('dist/'));
+    const other = installed.files.filter((path) => !/^(dist\/|docs\/.*\.md$)/.test(path));
     expect(other.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
     expect(installed.files.filter((path) => !/\.(js|d\.ts)$/.test(path) && path.startsWith('dist/'))).toEqual([]);
+    expect(installed.files).toContain('docs/README.md');
+    // Of use to who changes a protocol, who has the repository.
+    expect(installed.files.filter((path) => path.includes('simulation'))).toEqual([]);
     expect(installed.size).toBeLessThan(500_000);
   });
 

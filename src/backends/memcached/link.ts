@@ -6,6 +6,7 @@
 import type { Clock } from '../../api.js';
 import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
 import { messageOf } from '../../shown.js';
+import type { Outage } from './outage.js';
 
 /** A client that is connected. */
 export interface Connection<Client> {
@@ -25,6 +26,8 @@ export interface LinkOptions<Client> {
   readonly open: (lost: (why: unknown) => void) => Promise<Connection<Client>>;
   /** A client that was handed in: it is neither given up nor ended, and only the call that fails fails. */
   readonly isHandedIn?: boolean;
+  /** Of one server among several: its failures are no matter of the others, and it is not asked by everybody while it fails. */
+  readonly outage?: Outage;
   /** Milliseconds. */
   readonly timeout: number;
   readonly clock: () => Clock;
@@ -43,6 +46,8 @@ interface Term<Client> {
 export class Link<Client> {
   readonly #options: LinkOptions<Client>;
   #term: Term<Client> | undefined;
+  /** What the last call failed with that put it in doubt. */
+  #trouble: unknown;
   #isClosed = false;
 
   constructor(options: LinkOptions<Client>) {
@@ -52,6 +57,9 @@ export class Link<Client> {
   /** Rejects with an error of ours: what `send` throws of that kind is the server's answer, anything else puts the client in doubt. */
   call<T>(verb: string, send: (client: Client) => PromiseLike<T>): Promise<T> {
     if (this.#isClosed) return Promise.reject(closed());
+    const { outage } = this.#options;
+    if (outage && !outage.admits())
+      return Promise.reject(this.#typed(verb, new Error(`it is down (${messageOf(this.#trouble)})`)));
     this.#term ??= this.#open();
     const term = this.#term;
     const { timeout, place } = this.#options;
@@ -64,6 +72,7 @@ export class Link<Client> {
       };
       const fail = (error: unknown) => {
         leave();
+        this.#note(error);
         reject(this.#typed(verb, error));
       };
       const timer = clock.setTimeout(() => {
@@ -84,6 +93,7 @@ export class Link<Client> {
         (value) => {
           if (!term.waiting.has(fail)) return;
           leave();
+          outage?.answered();
           resolve(value);
         },
         (error: unknown) => {
@@ -132,10 +142,26 @@ export class Link<Client> {
     term.connection?.end();
   }
 
+  /** What the server answers with, however unwelcome, is an answer. */
+  #note(error: unknown): void {
+    if (error instanceof DogpileCacheError && !(error instanceof BackendTimeoutError)) {
+      this.#options.outage?.answered();
+    } else {
+      this.#trouble = error;
+      this.#options.outage?.failed();
+    }
+  }
+
   #typed(verb: string, cause: unknown): DogpileCacheError {
-    if (cause instanceof DogpileCacheError) return cause;
-    const why = messageOf(cause);
-    return new BackendUnavailableError(`memcached (${this.#options.place}) failed at "${verb}": ${why}`, { cause });
+    const error =
+      cause instanceof DogpileCacheError
+        ? cause
+        : new BackendUnavailableError(`memcached (${this.#options.place}) failed at "${verb}": ${messageOf(cause)}`, {
+            cause,
+          });
+    const isTrouble = error instanceof BackendTimeoutError || error instanceof BackendUnavailableError;
+    if (isTrouble && this.#options.outage) error.isOfOneServer = true;
+    return error;
   }
 }
 

@@ -32,9 +32,6 @@ import { MetaRecords } from './meta-records.js';
 /** More than any server takes by default (`-I`), and a bound of what a broken one can make us hold. */
 const LARGEST_READ = 128 * 1024 * 1024;
 
-/** So that what a server fails with is known before the region's own deadline, which does not know of servers. */
-const SHARE_OF_DEADLINE = 0.9;
-
 /** Until a region attaches. */
 const NO_HOST: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };
 
@@ -42,8 +39,8 @@ export function openMetaBackend(settings: MemcachedSettings): CacheBackend<Uint8
   const { target, tls, timeout } = settings;
   // No client of this name can be handed in.
   const addresses = target.at === 'servers' ? target.servers : [];
-  const client = new MetaClient({ addresses, timeout: timeout * SHARE_OF_DEADLINE, largest: LARGEST_READ, tls });
-  return new MetaBackend({ ...settings, timeout: timeout * SHARE_OF_DEADLINE }, client, () => performance.now());
+  const client = new MetaClient({ addresses, timeout, largest: LARGEST_READ, tls });
+  return new MetaBackend(settings, client, () => performance.now());
 }
 
 /** `timeout` is that of one verb, however many commands it is. */

@@ -23,6 +23,7 @@ import {
   nodeMemcachedKeyMangler,
   openNodeMemcached,
 } from './node-memcached.js';
+import { Outage } from './outage.js';
 import { MemcachedServers } from './servers.js';
 
 type Lost = (why: unknown) => void;
@@ -90,10 +91,12 @@ function clientsOf<Client>(
       const open = async () => ({ client: target.client, hold: () => {}, end: () => {} });
       return adapt(new Link({ place: 'the client handed in', open, isHandedIn: true, timeout, clock }));
     }
+    const isOneOfMany = target.servers.length > 1;
     const clients = new Map(
       target.servers.map((server) => {
-        const link = new Link({ place: placeOf(server), open: (lost) => connect(server, lost), timeout, clock });
-        return [ringNameOf(server), adapt(link)];
+        const outage = isOneOfMany ? { outage: new Outage(clock, () => host().random()) } : {};
+        const open = (lost: Lost) => connect(server, lost);
+        return [ringNameOf(server), adapt(new Link({ place: placeOf(server), open, timeout, clock, ...outage }))];
       }),
     );
     const [only] = clients.values();

@@ -104,6 +104,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
     return this.#read([key], options?.records, firstOf);
   }
 
+  /** What is kept where nobody answers (a node of a cluster) counts as missing, as long as anybody answers. */
   async getMulti(keys: readonly string[], options?: ReadOptions): Promise<(Uint8Array | undefined)[]> {
     const found = new Map<string, Uint8Array | undefined>();
     const reads = this.#layout.groups(keys, itself).map(async (group) => {
@@ -113,7 +114,11 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
       );
       for (const [at, key] of group.entries()) found.set(key, stored[at]);
     });
-    await allDone(reads);
+    const failed = (await Promise.allSettled(reads)).filter((one) => one.status === 'rejected');
+    for (const { reason } of failed) {
+      if (failed.length === reads.length) throw reason;
+      this.#host.report('getMulti', reason);
+    }
     return keys.map((key) => found.get(key));
   }
 

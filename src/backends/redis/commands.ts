@@ -147,7 +147,8 @@ export class Commands {
     if (error instanceof DogpileCacheError) return error;
     const cause = this.#client?.causeOf(error) ?? error;
     const why = messageOf(cause);
-    return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}`, { cause });
+    const hint = OF_A_CLUSTER.test(why) ? ' This is a node of a cluster: take the redis_cluster backend.' : '';
+    return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}${hint}`, { cause });
   }
 
   get #place(): string {
@@ -162,6 +163,9 @@ export function listOf(reply: unknown, length?: number): unknown[] {
     'The server answered with something else than the list it was asked for: is it Redis?',
   );
 }
+
+/** What a client of one server is told by a node; clients of clusters go where they are sent. */
+const OF_A_CLUSTER = /^(MOVED|CROSSSLOT) /;
 
 const itself = (reply: unknown): unknown => reply;
 

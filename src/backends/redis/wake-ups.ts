@@ -38,7 +38,10 @@ export class WakeUps {
   readonly #options: WakeUpsOptions;
   readonly #watched = new Map<string, Watched>();
   #ear: Promise<RedisEar | undefined> | undefined;
+  /** Its connection is lost, which has been told. */
   #isTroubled = false;
+  /** A subscription was refused, which has been told. Until one is not. */
+  #isRefused = false;
   #isClosed = false;
 
   constructor(options: WakeUpsOptions) {
@@ -84,11 +87,13 @@ export class WakeUps {
       if (!ear) return false;
       await ear.subscribe(lock);
       watched.isOn = true;
+      this.#isRefused = false;
       wakeAll(watched);
       return true;
     } catch (error) {
       watched.subscription = undefined;
-      this.#failed(error);
+      if (!this.#isRefused) this.#failed(error);
+      this.#isRefused = true;
       return false;
     }
   }

@@ -147,7 +147,8 @@ describe('is taken', () => {
         lockTimeout: 10_000,
         lockMaxHold: 300_000,
         lockSleep: 100,
-        timeout: 1000,
+        // A tenth of it is left for what comes after.
+        timeout: 900,
         expirationTime: undefined,
         lease: 'server',
         tls: undefined,

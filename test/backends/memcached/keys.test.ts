@@ -122,6 +122,25 @@ describe.each(PACKAGES)('$name', ({ name, open }) => {
     }
   });
 
+  it('a region that mangles none is told so by every verb: without a word of it nothing would ever be cached', async () => {
+    const region = makeRegion({ keyMangler: false }).configure(open(server.url), { expirationTime: '1h' });
+    onTestFinished(() => region.close());
+    await region.set('fine', 1);
+    const calls = [
+      region.get('x y'),
+      region.getMulti(['fine', 'x y']),
+      region.set('x y', 1),
+      region.delete('x y'),
+      region.getOrCreate('x y', () => 1),
+      region.getOrCreateMulti(['fine', 'x y'], (keys) => keys),
+    ];
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'DOGPILE_VALIDATION' });
+    // Others of the same tick go on.
+    const [bad, fine] = await Promise.allSettled([region.get('x y'), region.get('fine')]);
+    expect(bad).toMatchObject({ reason: { code: 'DOGPILE_VALIDATION' } });
+    expect(fine).toMatchObject({ value: 1 });
+  });
+
   it("keeps a region's own mangler, for sharing with Python", async () => {
     const region = makeRegion({ keyMangler: sha1MangleKey }).configure(open(server.url));
     onTestFinished(() => region.close());

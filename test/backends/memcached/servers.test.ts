@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { memcachedBackend } from '../../../src/backends/memcached.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
+import { until } from '../redis/support/wait.js';
 import { PACKAGES } from './support/packages.js';
 import { stored } from './support/raw.js';
 
@@ -94,18 +95,44 @@ describe.each(PACKAGES)('$name', ({ open }) => {
     expect(reports).toHaveLength(1);
     if (how === 'frozen') lost.thaw();
     else servers[0] = await startMemcached({ port: lost.port });
+    await until(async () => (await Promise.allSettled([backend.set(first ?? '', bytes)]))[0]?.status === 'fulfilled');
     for (const key of gone) {
       await backend.set(key, bytes);
       expect((await backend.get(key))?.length).toBe(bytes.length);
     }
   });
 
+  it.each(['frozen', 'dead'])(
+    'one that is %s opens no breaker: a region serves the keys of the others',
+    async (how) => {
+      const region = makeRegion().configure(opened(), { expirationTime: '1h' });
+      await region.setMulti(new Map(KEYS.map((key) => [key, 'stored'])));
+      const [lost] = servers as [RunningMemcached];
+      const gone = new Set<string>();
+      for (const key of KEYS) if (await stored(lost.port, key)) gone.add(key);
+      if (how === 'frozen') await lost.frozen();
+      else await lost.kill();
+      for (const key of KEYS) await region.getOrCreate(key, () => 'created');
+      expect(region.statistics.misses).toBe(gone.size);
+      // It was not asked once for each of its keys.
+      expect(region.statistics.backendTimeouts).toBeLessThan(gone.size / 2);
+      const kept = KEYS.filter((key) => !gone.has(key));
+      expect(await region.getMulti(kept)).toEqual(kept.map(() => 'stored'));
+      if (how === 'frozen') lost.thaw();
+      else servers[0] = await startMemcached({ port: lost.port });
+      const [first = ''] = gone;
+      await until(async () => (await Promise.allSettled([region.set(first, 'again')]))[0]?.status === 'fulfilled');
+      expect(await region.get(first)).toBe('again');
+    },
+  );
+
   it('a region creates what the lost one kept, once per process, and stores the rest', async () => {
-    const region = makeRegion().configure(opened(), { expirationTime: '1h', breaker: false });
+    const region = makeRegion().configure(opened(), { expirationTime: '1h' });
     const [lost] = servers as [RunningMemcached];
     await lost.frozen();
-    const values = await region.getOrCreateMulti(KEYS.slice(0, 12), async (keys) => keys.map((key) => `of ${key}`));
+    const keys = KEYS.slice(0, 12).map((key) => `new ${key}`);
+    const values = await region.getOrCreateMulti(keys, async (missing) => missing.map((key) => `of ${key}`));
     lost.thaw();
-    expect(values).toEqual(KEYS.slice(0, 12).map((key) => `of ${key}`));
+    expect(values).toEqual(keys.map((key) => `of ${key}`));
   });
 });

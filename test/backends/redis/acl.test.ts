@@ -1,4 +1,5 @@
 /** Users of a server who may do little: what a backend needs, and what becomes of it where something is missing. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { makeRegion } from '../../../src/region/region.js';
@@ -106,6 +107,12 @@ describe.each(made)('$way', (way) => {
     await until(() => told.length > 0);
     expect(await backend.set('k', bytes, { lease })).toBe(true);
     expect((await waiting)?.stored).toEqual(bytes);
+    // Nor is whoever waits next told again, nor by the connection that came about meanwhile.
+    const next = await backend.mutex('other')?.acquire();
+    const waitingToo = backend.mutex('other')?.acquire();
+    await sleep(50);
+    await next?.release();
+    await (await waitingToo)?.release();
     expect(told).toEqual(['subscribe']);
   });
 });

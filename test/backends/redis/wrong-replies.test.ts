@@ -45,6 +45,16 @@ const replies = {
   'a list of seven numbers': '*7\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n:6\r\n:7\r\n',
 };
 
+it.each(['MOVED 5474 10.0.0.7:6379', "CROSSSLOT Keys in request don't hash to the same slot"])(
+  'a node of a cluster that says %j to the client of one server: what to take is said',
+  async (reply) => {
+    const backend = await open(await serveReply(`-${reply}\r\n`));
+    await expect(backend.get('k')).rejects.toThrow(
+      `${reply} This is a node of a cluster: take the redis_cluster backend.`,
+    );
+  },
+);
+
 describe.each([nodeRedisByUrl, ioredisByUrl])('a server that answers with another shape, to $way', (way) => {
   it.each(Object.entries(replies))('%s: every verb that reads it rejects, and a creation goes on', async (_, reply) => {
     const backend = await open(await serveReply(reply), {}, way);
