@@ -120,7 +120,7 @@ export class Commands {
       let isOver = false;
       const timer = clock.setTimeout(() => {
         isOver = true;
-        reject(new BackendTimeoutError(`Redis (${this.#place}) did not answer "${verb}" within ${timeout} ms.`));
+        reject(this.#late(verb));
       }, timeout);
       const fail = (error: unknown) => {
         clock.clearTimeout(timer);
@@ -141,6 +141,14 @@ export class Commands {
         fail(error);
       }
     });
+  }
+
+  /** With what is known of the connection, if there is none. */
+  #late(verb: string): BackendTimeoutError {
+    const cause = this.#client?.causeOf(undefined);
+    const why = cause === undefined ? '' : `: ${messageOf(cause)}`;
+    const message = `Redis (${this.#place}) did not answer "${verb}" within ${this.#options.timeout} ms${why}.`;
+    return new BackendTimeoutError(message, { cause });
   }
 
   #typed(verb: string, error: unknown): DogpileCacheError {
