@@ -52,10 +52,16 @@ export class Answers {
 export class Child {
   readonly #answers: Answers;
   readonly process: ChildProcess | undefined;
+  /** What it has written to stderr: all of it once it is killed. */
+  errors = '';
 
   constructor(answers: Answers, process: ChildProcess | undefined) {
     this.#answers = answers;
     this.process = process;
+    process?.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text;
+      globalThis.process.stderr.write(text);
+    });
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: what a child answers is checked by the test's assertions
@@ -72,9 +78,9 @@ export class Child {
   /** Resolves when the process is gone. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (!this.process || this.process.exitCode !== null || this.process.signalCode !== null) return;
-    const exited = once(this.process, 'exit');
+    const gone = once(this.process, 'close');
     this.process.kill(signal);
-    if (signal === 'SIGKILL') await exited;
+    if (signal === 'SIGKILL') await gone;
   }
 }
 
@@ -85,7 +91,7 @@ export async function forkChild(
   { env = {} }: { env?: Record<string, string> } = {},
 ): Promise<Child> {
   const forked = fork(program, [JSON.stringify(given)], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   });
   const answers = new Answers((message) => void forked.send(message));
