@@ -9,16 +9,16 @@ import {
   isSaid,
   isSimulatedValue,
   type Operation,
-  type Origin,
   type Scope,
   scopesOf,
   scopesOver,
   type Verb,
 } from './calls.js';
+import type { Origins } from './origins.js';
 
 export class Finality {
   readonly #violated: (what: string) => void;
-  readonly #origins: ReadonlyMap<number, Origin>;
+  readonly #origins: Pick<Origins, 'get'>;
   /** Milliseconds that clocks differ at most. */
   readonly #skew: number;
   /** In the order of events: what began before is gone for calls that begin from here on. */
@@ -30,7 +30,7 @@ export class Finality {
 
   constructor(
     violated: (what: string) => void,
-    origins: ReadonlyMap<number, Origin>,
+    origins: Pick<Origins, 'get'>,
     { skew, isForeignCut }: { readonly skew: number; readonly isForeignCut: boolean },
   ) {
     this.#violated = violated;
