@@ -74,6 +74,7 @@ export async function getOrCreateMulti(
   let open: readonly Call[] = [...new Set(keys)].map((key) => callOf(core, key, unused, settings));
   const results = new Map<string, Found>();
   if (core.store.backend.storesNothing) return createAlone(core, open, batch);
+  let wait = false;
   for (let round = 1; open.length > 0; round++) {
     const looks = await core.looks.lookMulti(
       open.map(({ key }) => key),
@@ -85,20 +86,30 @@ export async function getOrCreateMulti(
     core.throwIfClosed();
     const items = open.map((call, at) => itemOf(core, call, looks[at] ?? never(), batch));
     if (round === 1) for (const { call, look } of items) core.looked(call.key, look);
-    // What others hold is waited for one key at a time, every other round: by then most of the rest is there as well.
-    open = await settleRound(core, items, batch, { wait: round % 2 === 0 }, results);
+    const { again, hasContended } = await settleRound(core, items, batch, { wait }, results);
+    open = again;
+    // What others hold is waited for one key at a time, every other turn: by then most of the rest is there as well. An attempt of another
+    // call that this one only joined is no turn of its own: of two calls that go round opposite to each other neither would ever wait.
+    if (hasContended) wait = !wait;
   }
   return results;
 }
 
-/** Settles what it can; answers with the calls that have to look again. */
+interface Settled {
+  /** The calls that have to look again. */
+  readonly again: readonly Call[];
+  /** Something was left to contend for. */
+  readonly hasContended: boolean;
+}
+
+/** Settles what it can. */
 async function settleRound(
   core: Core,
   items: readonly Item[],
   batch: Batch,
   { wait }: { wait: boolean },
   results: Map<string, Found>,
-): Promise<Call[]> {
+): Promise<Settled> {
   const caller = enclosingCreation();
   const missing: Item[] = [];
   const early: Contender[] = [];
@@ -172,7 +183,7 @@ async function settleRound(
       }
     }),
   );
-  return again;
+  return { again, hasContended: contenders.length > 0 };
 }
 
 function itemOf(core: Core, call: Call, look: Look, { anew }: Batch): Item {
