@@ -79,7 +79,7 @@ export class Finality {
     if (!origin || origin.key !== key || value.key !== key)
       return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
-    if (origin.isDoubtful) return;
+    if (origin.isDoubtful && operation.order < origin.goneAt) return;
     const isUnleased = 'token' in origin && origin.token === undefined && !origin.isCommitted;
     const { ownBarriers, hardBarriers } = operation;
     const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;

@@ -39,6 +39,7 @@ export class Origins {
       order: never,
       time: never,
       isDoubtful: false,
+      goneAt: never,
       isCommitted: false,
     };
     this.#byId.set(id, origin);

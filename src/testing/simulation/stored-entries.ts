@@ -20,7 +20,14 @@ export class StoredEntries {
     this.#options = options;
   }
 
-  enter(meaning: Meaning): void {
+  /** Answers with what was stored there until now, if that has changed. */
+  enter(meaning: Meaning): Uint8Array | undefined {
+    const before = 'key' in meaning ? this.#stored.get(meaning.key) : undefined;
+    this.#enter(meaning);
+    return before && 'key' in meaning && this.#stored.get(meaning.key) !== before ? before.bytes : undefined;
+  }
+
+  #enter(meaning: Meaning): void {
     const { scheduler, recordsOf, violated } = this.#options;
     if (meaning.kind === 'committed' || meaning.kind === 'said' || meaning.kind === 'written elsewhere') {
       const { key, bytes, ttl = Number.POSITIVE_INFINITY, region } = meaning;

@@ -67,7 +67,9 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
       committed.isDoubtful = ledger.isDoubtful(meaning.token, scheduler.now);
     }
     ledger.enter(meaning, process, id, scheduler.now);
-    entries.enter(meaning);
+    const before = entries.enter(meaning);
+    const gone = before && origins.get(valueIdIn(before));
+    if (gone) gone.goneAt = origins.tick();
     if (meaning.kind === 'granted' && !meaning.isVoid) elections.granted(meaning);
     if (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows)) elections.recordChanged();
     if (meaning.kind === 'invalidated' && meaning.lost) finality.recordLost();
