@@ -46,13 +46,17 @@ export async function getOrCreateMulti(core: Core, keys: readonly string[], batc
   let open: readonly Call[] = distinct.map((key) => callOf(core, key, uncalled, settings));
   if (core.store.backend.storesNothing) return createAlone(core, distinct.sort(byCodePoint), batch);
   const results = new Map<string, Found>();
+  let wait = false;
   for (let round = 1; open.length > 0; round++) {
     const seen = await lookAtAll(core, open);
     settings.signal?.throwIfAborted();
     core.throwIfClosed();
     if (round === 1) for (const { call, look } of seen) core.looked(call.key, look);
-    // What others hold is waited for one key at a time, every other round: by then most of the rest is there as well.
-    open = await settle(core, seen, batch, results, { wait: round % 2 === 0 });
+    const { again, hasContended } = await settle(core, seen, batch, results, { wait });
+    open = again;
+    // What others hold is waited for one key at a time, every other turn: by then most of the rest is there as well. An attempt of another
+    // call that this one only joined is no turn of its own: of two calls that go round opposite to each other neither would ever wait.
+    if (hasContended) wait = !wait;
   }
   return results;
 }
@@ -60,14 +64,21 @@ export async function getOrCreateMulti(core: Core, keys: readonly string[], batc
 /** The keys of a batch are created by the creator of the batch. */
 const uncalled = () => undefined;
 
-/** One round: gives what it can; answers with the calls that have to look again. */
+interface Settled {
+  /** The calls that have to look again. */
+  readonly again: readonly Call[];
+  /** Something was left to contend for. */
+  readonly hasContended: boolean;
+}
+
+/** One round: gives what it can. */
 async function settle(
   core: Core,
   seen: readonly Looked[],
   batch: Batch,
   results: Map<string, Found>,
   { wait }: { wait: boolean },
-): Promise<readonly Call[]> {
+): Promise<Settled> {
   const round: Round = { core, batch, caller: enclosingCreation(), results, again: [] };
   const missing = giveWhatIsThere(round, seen);
   // What nobody here creates is ours to contend for: all at once, or, where others hold all of it, one that we wait for.
@@ -79,7 +90,7 @@ async function settle(
     round,
     missing.filter((item) => !chosen.has(item)),
   );
-  return round.again;
+  return { again: round.again, hasContended: chosen.size > 0 };
 }
 
 /** Answers with the others, in the order of their keys. Throws what one key refuses the whole call for, before anything is begun. */

@@ -1,9 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ConfigureOptions } from '../../src/api.js';
-import { LockTimeoutError } from '../../src/errors.js';
+import { BackendTimeoutError, LockTimeoutError } from '../../src/errors.js';
 import { makeRegion } from '../../src/region/region.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { Gate } from '../../src/testing/gate.js';
+import { settle } from '../../src/testing/settle.js';
 import { GenerationBackend, GenerationStoreState } from './support/generation-backend.js';
 
 /** Two regions of one process over a store that can't be reached, and who creates in them. */
@@ -189,6 +190,26 @@ describe('the wait for another region of the process while the store is out of r
     expect(await first).toBe('made');
     await Promise.all([one.idle(), other.idle()]);
     expect(clock.pending).toBe(0);
+  });
+
+  it('is a wait, however two calls for many stand to each other: nobody looks again and again meanwhile', async () => {
+    for (let apart = 0; apart < 40; apart++) {
+      const { backend, one, other } = await setUp({ breaker: false });
+      let asked = 0;
+      // Who goes round in microtasks would keep the test from ever ending: he hears nothing any more.
+      backend.pause = () =>
+        ++asked > 500 ? new Promise(() => {}) : Promise.reject(new BackendTimeoutError('Too late.'));
+      const gate = new Gate();
+      const theirs = other.getOrCreate('k', () => gate.passed().then(() => 'theirs'));
+      await gate.arrived;
+      const first = one.getOrCreateMulti(['k'], () => ['ours']);
+      for (let tick = 0; tick < apart; tick++) await undefined;
+      const second = one.getOrCreateMulti(['k'], () => ['ours']);
+      await settle();
+      expect(asked).toBeLessThan(500);
+      gate.open();
+      expect([await theirs, await first, await second]).toEqual(['theirs', ['ours'], ['ours']]);
+    }
   });
 
   it('lasts as long as a creation may hold its lock at most', async () => {

@@ -8,6 +8,7 @@ export interface Watched {
   readonly serviceName: string;
   /** Addresses of the sentinels. */
   readonly sentinels: readonly string[];
+  readonly sentinelServers: readonly RunningServer[];
   readonly primary: RunningRedis;
   readonly replica: RunningRedis;
   stop(): Promise<void>;
@@ -32,6 +33,7 @@ export async function startWatched(): Promise<Watched> {
     return {
       serviceName: 'watched',
       sentinels: sentinels.map(({ port }) => `127.0.0.1:${port}`),
+      sentinelServers: sentinels,
       primary,
       replica,
       stop: () => stopAll(started),

@@ -36,6 +36,32 @@ const saying = (says: Saying['says']) => (options: MetaPortOptions) =>
       return Object.assign(new Saying(...args), { says });
     }
   })(options);
+/** Many calls between which nothing else goes wrong, and a value that is there may go. */
+const QUIET_KEYS = {
+  lease: 'key',
+  calls: 40,
+  generations: false,
+  tags: false,
+  stranger: false,
+  misfortunes: { pause: 0, storm: 0, outage: 0, kill: 0, evict: 20 },
+} as const;
+/** A client some of whose deletes of values do nothing: those before it has looked at the lock, right behind each look, or behind its removal. */
+const sparing = (place: 'before' | 'behind a look' | 'behind the removal') => (options: MetaPortOptions) => {
+  let before: readonly string[] = [];
+  return saying((verb, key, flags) => {
+    const [last, latest] = before;
+    before = [latest ?? '', `${verb} ${key} ${flags}`];
+    if (verb !== 'md' || isLock(key) || flags !== '') return flags;
+    const isBehindLook = latest === `mg _lock${key} v c` && last === `md ${key} `;
+    const now = isBehindLook
+      ? 'behind a look'
+      : latest?.startsWith(`md _lock${key} `)
+        ? 'behind the removal'
+        : 'before';
+    // No item has that CAS number.
+    return now === place ? 'C0' : flags;
+  })(options);
+};
 const without = (letter: string, flags: string) =>
   flags
     .split(' ')
@@ -88,6 +114,35 @@ const mutants: Record<string, Mutant> = {
   'a delete that does not void the lock by key': {
     peers: saying((verb, key, flags) => (verb === 'mg' && isLock(key) && flags === 'v c' ? 'c' : flags)),
     simulation: { lease: 'key' },
+    finds: CAME_BACK,
+  },
+  'a delete that removes nothing before it looks at the lock': {
+    peers: sparing('before'),
+    simulation: QUIET_KEYS,
+    finds: CAME_BACK,
+  },
+  'a delete that removes nothing behind its look at the lock': {
+    peers: sparing('behind a look'),
+    simulation: QUIET_KEYS,
+    finds: CAME_BACK,
+  },
+  'a delete that removes nothing behind the lock that it voids': {
+    peers: sparing('behind the removal'),
+    simulation: QUIET_KEYS,
+    finds: CAME_BACK,
+  },
+  'what is taken back is there yet': {
+    server: () =>
+      new (class extends SimulatedMemcached {
+        protected override remove(key: string, cas: string | undefined): Reply {
+          const item = this.read(key);
+          const reply = super.remove(key, cas);
+          if (item && cas !== undefined && reply.code === 'HD' && String(item.value).startsWith('{'))
+            this.items.set(key, item);
+          return reply;
+        }
+      })(),
+    simulation: { lease: 'key', generations: false },
     finds: CAME_BACK,
   },
   'a stub that is handed to everybody': {

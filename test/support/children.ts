@@ -1,4 +1,7 @@
-/** Child processes and worker threads that a test starts, tells what to do, stops and kills: `{ id, verb, args }` in, `{ id, answer | error }` out. */
+/**
+ * Child processes and worker threads that a test starts, tells what to do, stops and kills: `{ id, verb, args }` in, `{ id, answer | error }`
+ * out. What one says by itself has a word for its id, and waits for a test that asks.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
@@ -14,6 +17,8 @@ type Post = (message: object) => void;
 export class Answers {
   readonly #post: Post;
   readonly #waiting = new Map<number | string, (answer: Answer) => void>();
+  /** Came before anybody asked. */
+  readonly #kept: Answer[] = [];
   #last = 0;
 
   constructor(post: Post) {
@@ -21,12 +26,17 @@ export class Answers {
   }
 
   hear(answer: Answer): void {
-    this.#waiting.get(answer.id)?.(answer);
+    const tell = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
+    if (tell) tell(answer);
+    else this.#kept.push(answer);
   }
 
-  on(id: number | string): Promise<Answer> {
-    return new Promise((resolve) => this.#waiting.set(id, resolve));
+  /** Each answer is given once. */
+  async on(id: number | string): Promise<Answer> {
+    const at = this.#kept.findIndex((answer) => answer.id === id);
+    const [kept] = at < 0 ? [] : this.#kept.splice(at, 1);
+    return kept ?? new Promise((resolve) => this.#waiting.set(id, resolve));
   }
 
   async call(verb: string, args: object): Promise<unknown> {
@@ -42,10 +52,16 @@ export class Answers {
 export class Child {
   readonly #answers: Answers;
   readonly process: ChildProcess | undefined;
+  /** What it has written to stderr: all of it once it is killed. */
+  errors = '';
 
   constructor(answers: Answers, process: ChildProcess | undefined) {
     this.#answers = answers;
     this.process = process;
+    process?.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text;
+      globalThis.process.stderr.write(text);
+    });
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: what a child answers is checked by the test's assertions
@@ -53,17 +69,18 @@ export class Child {
     return this.#answers.call(verb, args);
   }
 
-  /** Resolves when the child says this word by itself. */
-  says(word: string): Promise<unknown> {
-    return this.#answers.on(word);
+  /** Resolves when the child says this word by itself, or has said it, with what it says besides. Each time is told once. */
+  // biome-ignore lint/suspicious/noExplicitAny: as of `call`
+  async says(word: string): Promise<any> {
+    return (await this.#answers.on(word)).answer;
   }
 
   /** Resolves when the process is gone. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (!this.process || this.process.exitCode !== null || this.process.signalCode !== null) return;
-    const exited = once(this.process, 'exit');
+    const gone = once(this.process, 'close');
     this.process.kill(signal);
-    if (signal === 'SIGKILL') await exited;
+    if (signal === 'SIGKILL') await gone;
   }
 }
 
@@ -74,7 +91,7 @@ export async function forkChild(
   { env = {} }: { env?: Record<string, string> } = {},
 ): Promise<Child> {
   const forked = fork(program, [JSON.stringify(given)], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   });
   const answers = new Answers((message) => void forked.send(message));

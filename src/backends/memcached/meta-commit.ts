@@ -32,14 +32,15 @@ export async function put(connection: MetaLine, write: Write, options: WriteOpti
   const { key, bytes, seconds } = write;
   const { deadline, isLockedByKey } = options;
   try {
+    // Its holder, if any, finds the value changed, whatever he does before his lock is gone.
     const [stored] = await Promise.all([
       connection.store(key, bytes, `T${seconds} c`, { deadline }),
-      isLockedByKey ? voidLock(connection, key, deadline) : false,
+      isLockedByKey ? voidLock(connection, key, deadline) : undefined,
     ]);
     return written(connection, key, { cas: stored.cas, deadline });
   } catch (error) {
     // The value before this one is no longer true.
-    if (error instanceof ValueTooLargeError) await connection.send('md', key, '', { deadline });
+    if (error instanceof ValueTooLargeError) await remove(connection, key, options);
     throw error;
   }
 }
@@ -79,27 +80,32 @@ export async function commit(
   }
 }
 
-/** Removes the key; with locks by key its lease as well. */
+/**
+ * Removes the key; with locks by key its lease as well. Whoever holds that when the key is first removed either has it yet when the lock
+ * is looked at, or has committed by then: that goes with what is removed behind each look.
+ */
 export async function remove(
   connection: MetaLine,
   key: string,
   { deadline, isLockedByKey }: WriteOptions,
 ): Promise<void> {
-  const voiding = isLockedByKey ? voidLock(connection, key, deadline) : false;
-  const [isVoided] = await Promise.all([voiding, connection.send('md', key, '', { deadline })]);
-  // Its holder may have committed before he lost it.
-  if (isVoided) await connection.send('md', key, '', { deadline });
+  const drop = () => connection.send('md', key, '', { deadline });
+  await Promise.all([drop(), isLockedByKey ? voidLock(connection, key, deadline, drop) : undefined]);
 }
 
-/** Whether there was a lock of ours, whatever has become of it since; another program's is left alone. */
-async function voidLock(connection: MetaLine, key: string, deadline: number): Promise<boolean> {
+/** Removes a lock of ours; another program's is left alone. `behind`: sent right behind each step, in the same write. */
+async function voidLock(
+  connection: MetaLine,
+  key: string,
+  deadline: number,
+  behind: () => unknown = () => {},
+): Promise<void> {
   const name = lockNameOf(key);
-  const { value, cas } = await connection.send('mg', name, 'v c', { deadline });
-  if (!value || !isMark(value) || cas === undefined) return false;
-  const { code } = await connection.send('md', name, `C${cas}`, { deadline });
+  const [{ value, cas }] = await Promise.all([connection.send('mg', name, 'v c', { deadline }), behind()]);
+  if (!value || !isMark(value) || cas === undefined) return;
+  const [{ code }] = await Promise.all([connection.send('md', name, `C${cas}`, { deadline }), behind()]);
   // Renewed in between, or given back and won by another.
-  if (code === 'EX') await voidLock(connection, key, deadline);
-  return true;
+  if (code === 'EX') await voidLock(connection, key, deadline, behind);
 }
 
 async function isHeld(

@@ -12,6 +12,7 @@ import {
   SILENCE_TIMEOUT,
   type Word,
 } from './client.js';
+import { quietConnector, type SentinelModule } from './io-sentinels.js';
 import { lockOfChannel, WAKE, wakeChannel } from './names.js';
 
 /** The slice of ioredis that is used here. */
@@ -31,7 +32,7 @@ interface IoLike {
 }
 
 /** The slice of the module. */
-export interface IoModule {
+export interface IoModule extends SentinelModule {
   Redis: new (options: object) => IoLike;
   Cluster: new (nodes: { host: string; port: number }[], options: object) => IoLike;
 }
@@ -98,8 +99,8 @@ export class IoClient implements RedisClient {
       sentinels: sentinels.map(({ host, port }) => ({ host, port })),
       sentinelRetryStrategy: reconnectDelay,
       sentinelReconnectStrategy: reconnectDelay,
-      // A primary that hangs is left as soon as the sentinels name another.
       failoverDetector: true,
+      Connector: quietConnector(module),
       ...ioOptions(server, first),
       enableAutoPipelining: true,
     };

@@ -26,6 +26,8 @@ export interface Origin {
   time: number;
   /** Stored under a lease that did not stand, and taken back at once: who read it meanwhile may have been given it. */
   isDoubtful: boolean;
+  /** When it was taken back or overwritten, in the order of events. */
+  goneAt: number;
   /** It has been stored by a commit. */
   isCommitted: boolean;
 }

@@ -19,7 +19,7 @@ export class Database {
 }
 
 export interface Setting {
-  readonly watch: Pick<Watch<unknown, unknown>, 'call' | 'newValue' | 'beginCreation' | 'endCreation'>;
+  readonly watch: Pick<Watch<unknown, unknown>, 'calls' | 'creations' | 'origins'>;
   readonly chance: Chance;
   readonly database: Database;
   readonly keys: readonly string[];
@@ -94,13 +94,13 @@ export class Client {
       case 'setMulti': {
         const tags = this.#someTags();
         const said = (habit === 'set' ? [key] : [...new Set(some)]).map((each) =>
-          watch.newValue(each, database.read(each), { tags }),
+          watch.origins.newValue(each, database.read(each), { tags }),
         );
         const written = said.map(({ origin }) => origin);
         const values = new Map(said.map(({ value }) => [value.key, value]));
         const write = () =>
           habit === 'set' && said[0] ? region.set(key, said[0].value, { tags }) : region.setMulti(values, { tags });
-        return watch.call({ verb: habit, region: watched, keys: [...values.keys()], written }, write, nothing);
+        return watch.calls.make({ verb: habit, region: watched, keys: [...values.keys()], written }, write, nothing);
       }
       case 'update':
         database.move(key);
@@ -121,11 +121,15 @@ export class Client {
             (value) => [[key, value]],
           );
         const about = { verb: 'invalidateTags', region: watched, tags, hard } as const;
-        return watch.call(about, () => region.invalidateTags(tags, { hard }), nothing);
+        return watch.calls.make(about, () => region.invalidateTags(tags, { hard }), nothing);
       }
       default: {
         const hard = habit === 'hard';
-        return watch.call({ verb: 'invalidate', region: watched, hard }, () => region.invalidate({ hard }), nothing);
+        return watch.calls.make(
+          { verb: 'invalidate', region: watched, hard },
+          () => region.invalidate({ hard }),
+          nothing,
+        );
       }
     }
   }
@@ -142,7 +146,7 @@ export class Client {
     const background = chance.hits(0.1) ? true : undefined;
     const tags = this.#someTags();
     const options = { signal: leaving?.signal, lockWait, background, tags };
-    return watch.call(
+    return watch.calls.make(
       {
         verb: 'getOrCreate',
         region: this.#watched,
@@ -197,7 +201,7 @@ export class Client {
   }
 
   #begin(key: string, tags: readonly string[]): Creation {
-    const creation = this.#setting.watch.beginCreation(this.#watched, key);
+    const creation = this.#setting.watch.creations.begin(this.#watched, key);
     for (const tag of tags) creation.tags.add(tag);
     return creation;
   }
@@ -222,7 +226,7 @@ export class Client {
       if (chance.hits(0.08)) throw new SimulatedFailure(creations);
       return creations.map(({ id, key }, at) => ({ id, key, version: versions[at] ?? 0 }));
     } finally {
-      for (const creation of creations) watch.endCreation(creation);
+      for (const creation of creations) watch.creations.end(creation);
     }
   }
 
@@ -232,7 +236,7 @@ export class Client {
     make: () => Promise<T>,
     values: (result: T) => readonly [string, unknown][],
   ): Promise<void> {
-    return this.#setting.watch.call({ verb, region: this.#watched, keys }, make, values);
+    return this.#setting.watch.calls.make({ verb, region: this.#watched, keys }, make, values);
   }
 
   #someTags(): string[] {

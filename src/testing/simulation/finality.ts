@@ -9,16 +9,16 @@ import {
   isSaid,
   isSimulatedValue,
   type Operation,
-  type Origin,
   type Scope,
   scopesOf,
   scopesOver,
   type Verb,
 } from './calls.js';
+import type { Origins } from './origins.js';
 
 export class Finality {
   readonly #violated: (what: string) => void;
-  readonly #origins: ReadonlyMap<number, Origin>;
+  readonly #origins: Pick<Origins, 'get'>;
   /** Milliseconds that clocks differ at most. */
   readonly #skew: number;
   /** In the order of events: what began before is gone for calls that begin from here on. */
@@ -30,7 +30,7 @@ export class Finality {
 
   constructor(
     violated: (what: string) => void,
-    origins: ReadonlyMap<number, Origin>,
+    origins: Pick<Origins, 'get'>,
     { skew, isForeignCut }: { readonly skew: number; readonly isForeignCut: boolean },
   ) {
     this.#violated = violated;
@@ -79,7 +79,7 @@ export class Finality {
     if (!origin || origin.key !== key || value.key !== key)
       return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
-    if (origin.isDoubtful) return;
+    if (origin.isDoubtful && operation.order < origin.goneAt) return;
     const isUnleased = 'token' in origin && origin.token === undefined && !origin.isCommitted;
     const { ownBarriers, hardBarriers } = operation;
     const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;

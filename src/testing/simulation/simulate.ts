@@ -1,6 +1,6 @@
 /**
  * A simulation: several processes with real regions, one store, a network between them and everything that goes wrong, drawn from one
- * seed. Decides what there is and when it ends; what goes wrong is `trouble-maker.ts`'s, what is a violation `watch.ts`'s.
+ * seed. Decides what there is and when it ends; what goes wrong is `trouble-maker.ts`'s, what is a violation `checks.ts`'s.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ChannelMessages } from '../../channels.js';
@@ -143,7 +143,7 @@ class Simulation<Request, Reply> {
       keys: this.#keys,
       trace: options.trace ?? false,
     });
-    this.#network = new Network(this.#scheduler, model, this.#watch, {
+    this.#network = new Network(this.#scheduler, model, this.#watch.requests, {
       deadline: this.#isGuarded || !model.wire.rejects ? DEADLINE - 1 : DEADLINE,
       rejects: model.wire.rejects && !this.#isGuarded,
       isOrdered: model.wire.isOrdered,
@@ -156,9 +156,9 @@ class Simulation<Request, Reply> {
       processes: this.#processes,
       misfortunes: { ...MISFORTUNES, ...options.misfortunes },
       evict: () => {
-        for (const meaning of model.evict(chance)) this.#watch.happened(meaning);
+        for (const meaning of model.evict(chance)) this.#watch.requests.happened(meaning);
       },
-      log: (line) => this.#watch.log(line),
+      log: (line) => this.#watch.notes.log(line),
     });
     model.publish = (key) => this.#network.publish(key);
   }
@@ -176,7 +176,7 @@ class Simulation<Request, Reply> {
     const { region, state } = message as ChannelMessages[typeof BREAKER];
     const watched = this.#regions.get(region);
     if (!watched) return;
-    this.#watch.log(`the breaker of ${watched.label} is ${state}`);
+    this.#watch.notes.log(`the breaker of ${watched.label} is ${state}`);
     this.#watch.troubles.breakerChanged(watched, state);
   };
 
@@ -189,9 +189,18 @@ class Simulation<Request, Reply> {
     this.#trouble.end();
     await this.#scheduler.run(this.#scheduler.now + PATIENCE, { steps: MOST_STEPS });
     this.#watch.checkRest(this.#processes, this.#regions.values());
-    for (const { label, process } of this.#resting) if (process.isAlive) this.#watch.violated(`${label} is never idle`);
-    const { calls, creations, violations, trace } = this.#watch;
-    return { seed, steps: this.#scheduler.steps, calls, creations, violations, trace };
+    for (const { label, process } of this.#resting)
+      if (process.isAlive) this.#watch.notes.violated(`${label} is never idle`);
+    const { calls, creations, notes } = this.#watch;
+    const { violations, trace } = notes;
+    return {
+      seed,
+      steps: this.#scheduler.steps,
+      calls: calls.count,
+      creations: creations.count,
+      violations,
+      trace,
+    };
   }
 
   #isDone(): boolean {
@@ -242,9 +251,9 @@ class Simulation<Request, Reply> {
     const expirationTime = this.#chance.between(200, 2000);
     const region = this.#watchedRegion({ label: name, process, expirationTime, servesStale: true, siblings: [] });
     const written = (key: string, write: (value: SimulatedValue) => Promise<void>) => {
-      const { value, origin } = this.#watch.newValue(key, this.#database.read(key), { isForeign: true });
+      const { value, origin } = this.#watch.origins.newValue(key, this.#database.read(key), { isForeign: true });
       const about = { verb: 'elsewhere', region, keys: [key], written: [origin] } as const;
-      return this.#watch.call(
+      return this.#watch.calls.make(
         about,
         () => write(value),
         () => [],

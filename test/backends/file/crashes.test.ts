@@ -1,10 +1,6 @@
-import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { builtPath } from '../../support/built.js';
+import { describe, expect, it } from 'vitest';
 import { startProcess } from './support/child.js';
 import { newFile, opened } from './support/folder.js';
 
@@ -22,9 +18,8 @@ describe('processes that are killed', () => {
     const filename = newFile();
     for (let round = 0; round < 6; round++) {
       const writers = await Promise.all([1, 2, 3, 4].map(() => startProcess({ filename })));
-      const writing = writers.map((writer) => writer.says('writing'));
       for (const writer of writers) writer.call('writeOn', { keys: KEYS, largest: 60_000 }).catch(() => {});
-      await Promise.all(writing);
+      await Promise.all(writers.map((writer) => writer.says('writing')));
       await Promise.all(writers.map((writer) => writer.kill()));
       const backend = await opened({ filename });
       const values = await backend.getMulti(names);
@@ -36,23 +31,15 @@ describe('processes that are killed', () => {
   });
 
   it('while they make the file: it opens afterwards', async () => {
-    const built = await builtPath();
-    const program = join(import.meta.dirname, 'support/child.mjs');
     const files: string[] = [];
     for (let after = 0; after < 12; after++) {
       const filename = newFile();
       files.push(filename);
-      const child = fork(program, [JSON.stringify({ built, filename })], {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      });
-      onTestFinished(() => void child.kill('SIGKILL'));
-      const exited = once(child, 'exit');
-      await once(child, 'message');
-      child.send({ id: 1, verb: 'ready' });
+      const child = await startProcess({ filename });
+      child.call('ready').catch(() => {});
       const end = performance.now() + after * 4;
       while (performance.now() < end && !existsSync(filename)) await new Promise(setImmediate);
-      child.kill('SIGKILL');
-      await exited;
+      await child.kill();
     }
     for (const filename of files) {
       const backend = await opened({ filename });

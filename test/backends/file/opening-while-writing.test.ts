@@ -81,9 +81,8 @@ describe('a file that is opened', () => {
       await startProcess({ filename }),
       await startProcess({ filename }),
     ];
-    const writing = writers.map((writer) => writer.says('writing'));
     for (const writer of writers) writer.call('writeOn', { keys: 40, largest: 20_000 }).catch(() => {});
-    await Promise.all(writing);
+    await Promise.all(writers.map((writer) => writer.says('writing')));
     for (let round = 0; round < 25; round++) {
       const backend = await opened({ filename });
       await backend.set(`kept ${round}`, Buffer.from('v'));

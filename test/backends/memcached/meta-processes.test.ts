@@ -44,9 +44,8 @@ describe.each([{ lease: 'server' as const }, { lease: 'key' as const }])('lease:
     ['invalidate', { hard: true }],
   ])('%s in another process is final for a creation under way', async (verb, args) => {
     const [one, other] = await two({ lease });
-    const creating = one.says('creating');
     const created = one.call('create', { key: 'k', value: 'old' });
-    await creating;
+    await one.says('creating');
     await other.call(verb, args);
     await one.call('finish');
     expect(await created).toBe('old');
@@ -57,9 +56,8 @@ describe.each([{ lease: 'server' as const }, { lease: 'key' as const }])('lease:
 
   it('the key of a creator that was killed is taken over when its lease has lapsed', async () => {
     const [one, other] = await two({ lease, lockTimeout: '1s' });
-    const creating = one.says('creating');
     one.call('create', { key: 'k', value: 'never' }).catch(() => {});
-    await creating;
+    await one.says('creating');
     await one.kill();
     const killed = performance.now();
     expect((await other.call('callers', { key: 'k', count: 10, takes: 0 })).creations).toBe(1);
@@ -69,9 +67,8 @@ describe.each([{ lease: 'server' as const }, { lease: 'key' as const }])('lease:
 
   it('a creation that takes longer than its lease keeps it', async () => {
     const [one, other] = await two({ lease, lockTimeout: '2s' });
-    const creating = one.says('creating');
     const created = one.call('create', { key: 'k', value: 'made' });
-    await creating;
+    await one.says('creating');
     const waiting = other.call('callers', { key: 'k', count: 10, takes: 0 });
     await new Promise((resolve) => setTimeout(resolve, 5000));
     await one.call('finish');

@@ -1,10 +1,11 @@
 /** Real processes over one server: one creation for all of them, whatever becomes of who creates. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
 import { builtPath } from '../../support/built.js';
+import { type Child, forkChild } from '../../support/children.js';
 import { PACKAGES } from './support/packages.js';
 import { raw, store, stored } from './support/raw.js';
 
@@ -15,57 +16,10 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(() => raw(server.port, 'flush_all'));
 
-interface Message {
-  readonly id?: number;
-  readonly said?: string;
-  readonly values?: readonly string[];
-  readonly answer?: unknown;
-  readonly error?: string;
-}
-
-/** Unlike the one of test/support/children.ts it remembers what was said before anybody listened. */
-class Child {
-  readonly process: ChildProcess;
-  readonly heard: Message[] = [];
-  #last = 0;
-
-  constructor(process: ChildProcess) {
-    this.process = process;
-    process.on('message', (message) => void this.heard.push(message as Message));
-  }
-
-  async says(word: string): Promise<Message> {
-    return this.#until(({ said }) => said === word);
-  }
-
-  // biome-ignore lint/suspicious/noExplicitAny: what a child answers is checked by the test's assertions
-  async call(verb: string, args: object = {}): Promise<any> {
-    const id = ++this.#last;
-    this.process.send({ id, verb, ...args });
-    const { answer, error } = await this.#until((message) => message.id === id);
-    if (error !== undefined) throw new Error(error);
-    return answer;
-  }
-
-  async #until(isMeant: (message: Message) => boolean): Promise<Message> {
-    for (;;) {
-      const message = this.heard.find(isMeant);
-      if (message) return message;
-      await once(this.process, 'message');
-    }
-  }
-}
+const program = join(import.meta.dirname, 'support/package-child.mjs');
 
 async function start(name: string, args: object = {}): Promise<Child> {
-  const given = JSON.stringify({ built: await builtPath(), name, url: server.url, args });
-  const child = new Child(
-    fork(join(import.meta.dirname, 'support/package-child.mjs'), [given], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    }),
-  );
-  onTestFinished(() => void child.process.kill('SIGKILL'));
-  await child.says('here');
-  return child;
+  return forkChild(program, { built: await builtPath(), name, url: server.url, args });
 }
 const many = (count: number, name: string, args?: object) =>
   Promise.all(Array.from({ length: count }, () => start(name, args)));
@@ -90,7 +44,7 @@ describe.each(PACKAGES)('$name', ({ name }) => {
     const children = await many(4, name);
     const all = children.map((child) => child.call('create', { key: 'k', callers: 50 }));
     const rest = await Promise.all(children.map((child) => child.says('rest')));
-    expect(rest.flatMap(({ values }) => values)).toEqual(Array(199).fill('old'));
+    expect(rest.flat()).toEqual(Array(199).fill('old'));
     for (const child of children) await child.call('finish');
     const done = await Promise.all(all);
     expect(done.reduce((sum, { creations }) => sum + creations, 0)).toBe(1);
@@ -106,7 +60,7 @@ describe.each(PACKAGES)('$name', ({ name }) => {
       await one.says('creating');
       await other.call('delete', { key: 'k' });
       await one.call('finish');
-      expect((await creation).values).toEqual([`new of ${one.process.pid}`]);
+      expect((await creation).values).toEqual([`new of ${one.process?.pid}`]);
       expect(await other.call('get', { key: 'k' })).toBe(null);
       expect(await stored(server.port, 'k')).toBe(undefined);
       expect(await stored(server.port, '_lockk')).toBe(undefined);
@@ -119,10 +73,10 @@ describe.each(PACKAGES)('$name', ({ name }) => {
     await one.says('creating');
     const creation = other.call('create', { key: 'k', callers: 5 });
     await other.call('finish');
-    one.process.kill('SIGKILL');
+    await one.kill();
     const { values, creations } = await creation;
     expect(creations).toBe(1);
-    expect(values).toEqual(Array(5).fill(`new of ${other.process.pid}`));
+    expect(values).toEqual(Array(5).fill(`new of ${other.process?.pid}`));
   });
 
   it('a process that has nothing more to do ends, with connections that were used and not closed', async () => {

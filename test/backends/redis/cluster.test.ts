@@ -1,5 +1,5 @@
 /** A cluster of six: every verb over slots, a slot that moves, a primary that dies. */
-import { Cluster as IoCluster, Redis as IoRedis } from 'ioredis';
+import * as ioredis from 'ioredis';
 import { createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CacheBackend, RecordsRequest } from '../../../src/api.js';
@@ -38,9 +38,7 @@ const byIoredis: Open = async (more = {}) => {
   const settings = checkRedisArguments('redis_cluster', { ...more, startupNodes: addresses() });
   const { target } = settings;
   if (target.at !== 'cluster') throw new Error('It is elsewhere.');
-  return new RedisClusterBackend(settings, async () =>
-    IoClient.madeOfCluster({ Redis: IoRedis, Cluster: IoCluster }, target),
-  );
+  return new RedisClusterBackend(settings, async () => IoClient.madeOfCluster(ioredis, target));
 };
 const handedInByRedis: Open = async (more = {}) => {
   const client = createCluster({ rootNodes: addresses().map((socket) => ({ socket })) });
@@ -50,7 +48,7 @@ const handedInByRedis: Open = async (more = {}) => {
   return redisClusterBackend({ ...more, client });
 };
 const handedInByIoredis: Open = async (more = {}) => {
-  const client = new IoCluster(addresses());
+  const client = new ioredis.Cluster(addresses());
   client.on('error', () => {});
   ends.push(() => client.disconnect());
   // A cluster is one, whatever factory it is given to.

@@ -62,9 +62,8 @@ describe('a creator', () => {
   it('that is killed: another takes over when its lease has run out, not before', async () => {
     const { url } = await serve();
     const [one, other] = await Promise.all([1, 2].map(() => startMember({ url, lockTimeout: '3s' })));
-    const creating = one?.says('creating k');
     one?.call('create', { key: 'k' }).catch(() => {});
-    await creating;
+    await one?.says('creating k');
     const value = other?.call('create', { key: 'k', value: 'taken over', takes: 0 });
     await new Promise((resolve) => setTimeout(resolve, 4000));
     // It is renewed for as long as its holder lives.
@@ -79,9 +78,8 @@ describe('a creator', () => {
   it('that is stopped beyond its lease: its write is refused, its caller gets its value, no exception', async () => {
     const { url } = await serve();
     const [one, other] = await Promise.all([1, 2].map(() => startMember({ url, lockTimeout: '500ms' })));
-    const creating = one?.says('creating k');
     const late = one?.call('create', { key: 'k', value: 'late' });
-    await creating;
+    await one?.says('creating k');
     await one?.kill('SIGSTOP');
     expect(await other?.call('create', { key: 'k', value: 'in time', takes: 0 })).toBe('in time');
     // Told before it goes on: the creator ends with the lease long gone.
@@ -99,9 +97,8 @@ describe('a creator', () => {
     async (verb) => {
       const { url } = await serve();
       const [one, other] = await startFleet(2, { url });
-      const creating = one?.says('creating k');
       const outdated = one?.call('create', { key: 'k', value: 'outdated' });
-      await creating;
+      await one?.says('creating k');
       await other?.call(verb, { key: 'k' });
       await one?.call('finish', { key: 'k' });
       expect(await outdated).toBe('outdated');
@@ -117,9 +114,8 @@ describe('a creator', () => {
   it('whose server is killed and comes back empty: its value is given, and not stored', async () => {
     const server = await serve();
     const [one, other] = await startFleet(2, { url: server.url });
-    const creating = one?.says('creating k');
     const value = one?.call('create', { key: 'k', value: 'of before' });
-    await creating;
+    await one?.says('creating k');
     await server.kill();
     await serve({ port: server.port });
     const answers = (child: Child | undefined) =>

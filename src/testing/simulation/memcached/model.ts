@@ -24,8 +24,11 @@ export interface MemcachedModelOptions extends FencedBackendOptions {
 }
 
 export class MemcachedModel implements StoreModel<MetaRequest, MetaReply> {
-  /** A connection keeps order; the client has deadlines of its own. */
-  readonly wire = { isOrdered: true, isBatched: true, rejects: false };
+  /**
+   * A connection keeps order; the client has deadlines of its own. By key what is asked in one write is not taken as one step: a server with
+   * several threads serves others in between. Of the server's own leases the account knows no other way.
+   */
+  readonly wire: { readonly isOrdered: true; readonly isBatched: boolean; readonly rejects: false };
   readonly isPiecemeal = true;
   /** Nobody is woken: who waits asks again. */
   publish = (): void => {};
@@ -42,6 +45,7 @@ export class MemcachedModel implements StoreModel<MetaRequest, MetaReply> {
   constructor(options: MemcachedModelOptions) {
     const { lease, server = new SimulatedMemcached() } = options;
     this.#options = options;
+    this.wire = { isOrdered: true, isBatched: lease === 'server', rejects: false };
     this.#server = server;
     this.#records = new KnownRecords(server);
     const regionOf = () => this.#records.lastRegion;

@@ -1,7 +1,7 @@
-/** A process with a region over memcached; does what its parent says, and tells what came of it. */
+/** A process with a region over memcached by the clients of packages; does what it is told: `{ id, verb, args }` in, `{ id, answer | error }` out. */
 import { pathToFileURL } from 'node:url';
 
-const { built, name, url, args } = JSON.parse(process.argv[2] ?? '{}');
+const { built, name, url, args } = JSON.parse(process.argv[2]);
 const { makeRegion } = await import(pathToFileURL(`${built}/index.js`).href);
 const region = makeRegion().configure(name, { expirationTime: '1h', arguments: { url, ...args } });
 await region.ready();
@@ -11,19 +11,19 @@ let finish = () => {};
 const finished = new Promise((resolve) => {
   finish = resolve;
 });
-const say = (message) => process.send?.(message);
+const send = (message) => process.send(message);
 
 const verbs = {
   /** So many callers at once. Says `rest` as soon as all but the one who creates here, if any, have an answer. */
   async create({ key, callers }) {
     const values = [];
     const tellRest = () => {
-      if (values.length === callers - creations) say({ said: 'rest', values: [...values] });
+      if (values.length === callers - creations) send({ id: 'rest', answer: [...values] });
     };
     const calls = Array.from({ length: callers }, async () => {
       const value = await region.getOrCreate(key, async () => {
         creations++;
-        say({ said: 'creating' });
+        send({ id: 'creating' });
         tellRest();
         await finished;
         return `new of ${process.pid}`;
@@ -34,16 +34,16 @@ const verbs = {
     await Promise.all(calls);
     return { values, creations };
   },
-  finish: async () => finish(),
+  finish: () => finish(),
   get: ({ key }) => region.get(key),
   delete: ({ key }) => region.delete(key),
 };
 
-process.on('message', async ({ id, verb, ...rest }) => {
+process.on('message', async ({ id, verb, args }) => {
   try {
-    say({ id, answer: (await verbs[verb](rest)) ?? null });
+    send({ id, answer: (await verbs[verb](args)) ?? null });
   } catch (error) {
-    say({ id, error: String(error) });
+    send({ id, error: String(error) });
   }
 });
-say({ said: 'here' });
+send({ id: 'here' });

@@ -1,12 +1,11 @@
 /** A process of a fleet that shares a Redis server, and does what it is told: `{ id, verb, args }` in, `{ id, answer | error }` out. */
 import { pathToFileURL } from 'node:url';
-import { Redis } from 'ioredis';
 
 const { built, by, url, sentinels, startupNodes, ...more } = JSON.parse(process.argv[2]);
 const library = (path) => import(pathToFileURL(`${built}/${path}`).href);
 const { makeRegion } = await library('index.js');
 
-/** As URLs make them; by ioredis where that is asked for, though redis is installed. */
+/** As URLs make them; by ioredis or iovalkey where that is asked for, though redis is installed. */
 async function open() {
   const { checkRedisArguments } = await library('backends/redis-arguments.js');
   const { RedisBackend } = await library('backends/redis/backend.js');
@@ -18,8 +17,8 @@ async function open() {
     : startupNodes
       ? checkRedisArguments('redis_cluster', { startupNodes, ...more })
       : checkRedisArguments('redis', { url, ...more });
-  if (by !== 'ioredis') return openBackend(settings);
-  const module = { Redis, Cluster: Redis.Cluster };
+  if (by === undefined || by === 'redis') return openBackend(settings);
+  const module = await import(by);
   const { target } = settings;
   if (target.at === 'cluster')
     return new RedisClusterBackend(settings, async () => IoClient.madeOfCluster(module, target));

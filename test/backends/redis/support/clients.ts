@@ -1,6 +1,6 @@
 /** Every way to come by a client: made of a URL by each package, and handed in. */
-import { Redis as IoRedis } from 'ioredis';
-import { Redis as IoValkey } from 'iovalkey';
+import * as ioredis from 'ioredis';
+import * as iovalkey from 'iovalkey';
 import { createClient, createClientPool } from 'redis';
 import { serverFrom } from '../../../../src/backends/redis/address.js';
 import { RedisBackend } from '../../../../src/backends/redis/backend.js';
@@ -49,7 +49,7 @@ export const ioredisByUrl: Way = {
   open: async (url, args = {}) =>
     opened(
       new RedisBackend(checkRedisArguments('redis', { url, ...args }), async () =>
-        IoClient.made({ Redis: IoRedis, Cluster: IoRedis.Cluster }, serverFrom('url', url)),
+        IoClient.made(ioredis, serverFrom('url', url)),
       ),
     ),
 };
@@ -59,7 +59,7 @@ export const iovalkeyByUrl: Way = {
   open: async (url, args = {}) =>
     opened(
       new RedisBackend(checkRedisArguments('valkey', { url, ...args }), async () =>
-        IoClient.made({ Redis: IoValkey, Cluster: IoValkey.Cluster }, serverFrom('url', url)),
+        IoClient.made(iovalkey, serverFrom('url', url)),
       ),
     ),
 };
@@ -78,22 +78,22 @@ export const handedInWays: readonly Way[] = [
     return { client, end: () => client.destroy() };
   }),
   handedIn('a client of ioredis', async (url) => {
-    const client = new IoRedis(url);
+    const client = new ioredis.Redis(url);
     client.on('error', () => {});
     return { client, end: () => client.disconnect() };
   }),
   handedIn('a client of ioredis with a key prefix', async (url) => {
-    const client = new IoRedis(url, { keyPrefix: 'app:' });
+    const client = new ioredis.Redis(url, { keyPrefix: 'app:' });
     client.on('error', () => {});
     return { client, end: () => client.disconnect() };
   }),
   handedIn('a client of ioredis that pipelines by itself', async (url) => {
-    const client = new IoRedis(url, { enableAutoPipelining: true });
+    const client = new ioredis.Redis(url, { enableAutoPipelining: true });
     client.on('error', () => {});
     return { client, end: () => client.disconnect() };
   }),
   handedIn('a client of iovalkey', async (url) => {
-    const client = new IoValkey(url);
+    const client = new iovalkey.Redis(url);
     client.on('error', () => {});
     return { client, end: () => client.disconnect() };
   }),

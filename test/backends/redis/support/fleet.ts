@@ -11,7 +11,7 @@ const program = join(import.meta.dirname, 'child.mjs');
 const PATIENT = '20s';
 
 export interface FleetArguments {
-  readonly by?: 'redis' | 'ioredis';
+  readonly by?: 'redis' | 'ioredis' | 'iovalkey';
   readonly url?: string;
   readonly sentinels?: readonly string[];
   readonly startupNodes?: readonly { readonly host: string; readonly port: number }[];
