@@ -36,12 +36,12 @@ async function works(backend: CacheBackend<Uint8Array>, key: string): Promise<bo
   }
 }
 
-function byIo(module: IoModule, timeout?: string): CacheBackend<Uint8Array> {
-  const settings = checkRedisArguments('redis_sentinel', {
-    sentinels: watched.sentinels,
-    serviceName: watched.serviceName,
-    timeout,
-  });
+function byIo(
+  module: IoModule,
+  timeout?: string,
+  { sentinels, serviceName }: Pick<Watched, 'sentinels' | 'serviceName'> = watched,
+): CacheBackend<Uint8Array> {
+  const settings = checkRedisArguments('redis_sentinel', { sentinels, serviceName, timeout });
   const { target } = settings;
   return new RedisBackend(settings, async () => {
     if (target.at !== 'sentinels') throw new Error('It is elsewhere.');
@@ -152,10 +152,25 @@ it.each(ways.slice(0, 3))(
   120_000,
 );
 
-it('sentinels that can not be reached end each call in a typed error within its deadline', async () => {
-  const backend = redisSentinelBackend({ sentinels: ['127.0.0.1:1'], serviceName: 'none', timeout: 100 });
-  ends.push(() => backend.close?.());
-  for (let round = 0; round < 3; round++) {
-    await expect(backend.get('k')).rejects.toMatchObject({ code: expect.stringMatching(/_TIMEOUT$|_UNAVAILABLE$/) });
-  }
+describe.each<[string, (target: Pick<Watched, 'sentinels' | 'serviceName'>) => CacheBackend<Uint8Array>]>([
+  ['made by redis', ({ sentinels, serviceName }) => redisSentinelBackend({ sentinels, serviceName, timeout: '300ms' })],
+  ['made by ioredis', (target) => byIo(ioredis, '300ms', target)],
+])('%s', (_, open) => {
+  it.each<[string, () => Pick<Watched, 'sentinels' | 'serviceName'>, RegExp]>([
+    [
+      'that can not be reached',
+      () => ({ sentinels: ['127.0.0.1:1'], serviceName: 'none' }),
+      /ECONNREFUSED|unreachable/,
+    ],
+    ['that do not know the name', () => ({ ...watched, serviceName: 'none' }), /No such master|all sentinels/i],
+  ])('sentinels %s end each call in a typed error within its deadline, which says why', async (_why, target, why) => {
+    const backend = open(target());
+    ends.push(() => backend.close?.());
+    let last: unknown;
+    for (let round = 0; round < 4; round++) {
+      last = await Promise.resolve(backend.get('k')).catch((error: unknown) => error);
+      expect(last).toMatchObject({ code: expect.stringMatching(/_TIMEOUT$|_UNAVAILABLE$/) });
+    }
+    expect(String(last)).toMatch(why);
+  });
 });
