@@ -27,10 +27,20 @@ const regionIn = remembered((text): RegionRecord | undefined => {
   return { rid, seq, hard, soft, tagged, at: Number.isNaN(at) ? undefined : at };
 });
 
-/** `rid hard soft`. */
+/** `rid hard soft`. Where it is read in one step with its region's: `parseTagOf`. */
 export function parseTag(stored: unknown): TagRecord | undefined {
   const [, rid, hard, soft] = TAG.exec(textOf(stored)) ?? [];
   return rid === undefined ? undefined : { rid, hard: Number(hard), soft: Number(soft) };
+}
+
+/**
+ * The same, of a tag whose region's record was read in the same step: what says more than that has counted was never said by an
+ * invalidation, and would be behind no write for as long as the count takes to get there.
+ */
+export function parseTagOf(region: RegionRecord | undefined, stored: unknown): TagRecord | undefined {
+  const tag = parseTag(stored);
+  const isBeyond = tag && region && tag.rid === region.rid && Math.max(tag.hard, tag.soft) > region.seq;
+  return isBeyond ? undefined : tag;
 }
 
 export function textOfRegion({ rid, seq, hard, soft, tagged, at }: RegionRecord): string {
@@ -74,11 +84,17 @@ export function recordNames({ region, tags }: RecordsRequest): string[] {
   return [regionRecordName(region), ...tags.map((tag) => tagRecordName(region, tag))];
 }
 
-/** The same, as they were read. */
-export function parseRecords({ tags }: RecordsRequest, replies: readonly unknown[]): Records {
+/** The same, as they were read; in one step, unless they are of several servers. */
+export function parseRecords(
+  { tags }: RecordsRequest,
+  replies: readonly unknown[],
+  { apart = false }: { readonly apart?: boolean } = {},
+): Records {
+  const region = parseRegion(replies[0]);
+  const tagOf = (stored: unknown) => (apart ? parseTag(stored) : parseTagOf(region, stored));
   return {
-    region: parseRegion(replies[0]),
-    tags: tags.length === 0 ? NO_TAGS : new Map(tags.map((tag, at) => [tag, parseTag(replies[at + 1])])),
+    region,
+    tags: tags.length === 0 ? NO_TAGS : new Map(tags.map((tag, at) => [tag, tagOf(replies[at + 1])])),
   };
 }
 

@@ -146,6 +146,16 @@ const redisMutants: Record<
     simulation: { stranger: true, generations: true },
     finds: CAME_BACK,
   },
+  'a hard invalidation that says the millisecond it is in: what Python wrote within it, before, has a finer stamp': {
+    scripts: () =>
+      new (class extends SimulatedScripts {
+        protected override soon(): number {
+          return Math.floor(this.time);
+        }
+      })(),
+    simulation: { stranger: true, generations: true, haste: 300 },
+    finds: CAME_BACK,
+  },
   'an invalidation that is not kept': {
     scripts: () =>
       new (class extends SimulatedScripts {

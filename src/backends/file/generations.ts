@@ -3,7 +3,7 @@
  * write. Everything that seeds or advances runs inside a transaction.
  */
 import type { GenerationFence, Records, RecordsRequest, RegionRecord, TagRecord } from '../../api.js';
-import { NO_TAGS, newRegion, parseRegion, parseTag, textOfRegion, textOfTag } from '../records.js';
+import { NO_TAGS, newRegion, parseRegion, parseTagOf, textOfRegion, textOfTag } from '../records.js';
 import type { Lmdb } from './engine.js';
 import { NAMESPACE, nameOf } from './keys.js';
 
@@ -89,9 +89,9 @@ export class Generations {
     return true;
   }
 
-  #tag(region: string, tag: string, { rid }: { readonly rid?: string } = {}): TagRecord | undefined {
-    const record = parseTag(this.#db.getBinary(tagName(region, tag)));
-    return record?.rid === rid ? record : undefined;
+  #tag(region: string, tag: string, of: RegionRecord | undefined): TagRecord | undefined {
+    const record = parseTagOf(of, this.#db.getBinary(tagName(region, tag)));
+    return record?.rid === of?.rid ? record : undefined;
   }
 
   #seedTags(region: string, tags: Iterable<string>, record: RegionRecord): void {

@@ -53,6 +53,7 @@ export class MetaRecords {
     request.found = parseRecords(
       request,
       replies.map((reply) => reply?.value),
+      { apart: true },
     );
   }
 

@@ -220,7 +220,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
       return true;
     };
     if (!generation && !this.#settings.distributedLock) return plainly();
-    return inParts(
+    return inPartsAndWhole(
       () => this.#setAndVoid(writes, generation),
       async () => {
         await this.#void(writes.map(keyOf));
@@ -254,7 +254,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
 
   #deleteGroup(keys: readonly string[]): Promise<unknown> {
     const { distributedLock } = this.#settings;
-    return inParts(
+    return inPartsAndWhole(
       () =>
         distributedLock
           ? this.#commands.run(DELETE, this.#valuesAndLocks(keys), [String(keys.length)])
@@ -350,6 +350,17 @@ async function inParts<T>(whole: () => Promise<T>, parts: () => Promise<T>): Pro
     if (error instanceof BackendUnavailableError && MOVING.test(error.message)) return parts();
     throw error;
   }
+}
+
+/**
+ * The same, of what voids leases as well. It is sent once more as a whole: a move that ends between the parts lets somebody acquire
+ * there, and what he creates would take the place of what was said. While that is refused too, nobody has.
+ */
+function inPartsAndWhole<T>(whole: () => Promise<T>, parts: () => Promise<T>): Promise<T> {
+  return inParts(whole, async () => {
+    const done = await parts();
+    return inParts(whole, async () => done);
+  });
 }
 
 /** ioredis tries again for a while, and says of what it was told only the last. */

@@ -33,8 +33,8 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
   readonly #records: HeldRecords;
   #host: BackendHost | undefined;
 
-  constructor(settings: RedisSettings, open: () => Promise<RedisClient>) {
-    const inner = new RedisBackend(settings, open, clusterLayout(settings.lockPrefix));
+  constructor(settings: RedisSettings, open: () => Promise<RedisClient>, layout = clusterLayout(settings.lockPrefix)) {
+    const inner = new RedisBackend(settings, open, layout);
     const records = new HeldRecords(inner.generations, () => this.#host?.clock ?? systemClock);
     this.keyMangler = inner.keyMangler;
     this.#inner = inner;
@@ -159,7 +159,7 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
     const records = options?.records;
     if (!acquiring || !records) return acquiring;
     return acquiring.then(async (leases) => {
-      await this.#readUnder([...leases.values()], records);
+      if (leases.size > 0) await this.#readUnder([...leases.values()], records);
       return leases;
     });
   }

@@ -79,7 +79,7 @@ local function readTag(key, region)
   local rid, hard, soft = string.match(read(key) or '', '^(%x+) (%d+) (%d+)$')
   if rid ~= region.rid then return nil end
   hard, soft = numberOf(hard), numberOf(soft)
-  if hard and soft then return { hard = hard, soft = soft } end
+  if hard and soft and math.max(hard, soft) <= region.seq then return { hard = hard, soft = soft } end
 end
 local function writeTag(key, region, tag)
   redis.call('SET', key, region.rid .. ' ' .. whole(tag.hard) .. ' ' .. whole(tag.soft))

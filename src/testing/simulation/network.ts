@@ -45,6 +45,8 @@ export interface NetworkOptions {
   readonly isOrdered: boolean;
   /** What a process sends in one instant arrives together. */
   readonly isBatched: boolean;
+  /** How many times faster messages are than `faults` says. */
+  readonly haste: number;
   readonly faults: Faults;
 }
 
@@ -157,7 +159,7 @@ export class Network<Request, Reply> {
   #carry(process: SimulatedProcess, way: 'there' | 'back', arrive: () => void): void {
     const { chance, now } = this.#scheduler;
     const { slow, delay, slowDelay } = this.faults;
-    let takes = chance.between(1, chance.hits(slow) ? slowDelay : delay);
+    let takes = chance.between(1, chance.hits(slow) ? slowDelay : delay) / this.#options.haste;
     if (this.#options.isOrdered) {
       const last = this.#arrivals.get(process) ?? { there: 0, back: 0, sentAt: Number.NEGATIVE_INFINITY };
       this.#arrivals.set(process, last);

@@ -21,15 +21,18 @@ export class SimulatedProcess {
   /** No request of it has succeeded since one failed. The network says when one has. */
   isInTrouble = false;
   readonly #scheduler: Scheduler;
+  readonly #haste: number;
   /** What came while it was paused, in order. */
   #deferred: (() => void)[] = [];
   /** Timers that are set. */
   readonly #timers = new Set<Event>();
 
-  constructor(name: string, scheduler: Scheduler, skew: number) {
+  /** `haste`: how many times shorter it sleeps than it is told to. */
+  constructor(name: string, scheduler: Scheduler, { skew, haste }: { readonly skew: number; readonly haste: number }) {
     this.name = name;
     this.skew = skew;
     this.#scheduler = scheduler;
+    this.#haste = haste;
     this.clock = {
       now: () => EPOCH + scheduler.now + skew,
       setTimeout: (run, ms) => this.#setTimer(run, ms),
@@ -59,7 +62,7 @@ export class SimulatedProcess {
 
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.clock.setTimeout(resolve, ms);
+      this.clock.setTimeout(resolve, ms / this.#haste);
     });
   }
 

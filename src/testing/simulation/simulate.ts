@@ -27,6 +27,8 @@ export interface SimulationOptions extends CommonOptions {
 export interface RedisSimulationOptions extends CommonOptions {
   /** What the scripts do, where they are not to be the sound ones. */
   readonly scripts?: SimulatedScripts | undefined;
+  /** How often it is a record that is written over where the server loses something, 0 to 1. Default 0.2. */
+  readonly spoils?: number | undefined;
 }
 
 export interface MemcachedSimulationOptions extends CommonOptions {
@@ -51,6 +53,8 @@ interface CommonOptions {
   readonly tags?: boolean | undefined;
   /** Whether there is a program that is not ours, where the store knows of one. Default: drawn. */
   readonly stranger?: boolean | undefined;
+  /** How many times faster everything goes that is no deadline: 100 makes milliseconds of tenths of a second. Default 1. */
+  readonly haste?: number | undefined;
   /** How likely each misfortune is, beside the others. */
   readonly misfortunes?: Partial<Misfortunes> | undefined;
   /** Whether a trace is kept. Default `false`. */
@@ -87,10 +91,10 @@ export function simulate(options: SimulationOptions): Promise<SimulationReport> 
 }
 
 /** Over a simulated Redis, with the real backend, and Python programs beside it. */
-export function simulateRedis({ scripts, ...options }: RedisSimulationOptions): Promise<SimulationReport> {
+export function simulateRedis({ scripts, spoils, ...options }: RedisSimulationOptions): Promise<SimulationReport> {
   const chance = new Chance(options.seed);
   const keepsGenerations = options.generations ?? chance.hits(0.7);
-  const model = new RedisModel({ ...LEASES, keepsGenerations, deadline: DEADLINE, scripts });
+  const model = new RedisModel({ ...LEASES, keepsGenerations, deadline: DEADLINE, scripts, spoils });
   return new Simulation(model, chance, options, keepsGenerations).run();
 }
 
@@ -119,6 +123,7 @@ class Simulation<Request, Reply> {
   /** Deadlines are the region's, not the client's. */
   readonly #isGuarded: boolean;
   readonly #faulty: boolean;
+  readonly #haste: number;
   readonly #regions = new Map<unknown, WatchedRegion>();
   /** Clients that have not made all their calls. */
   readonly #busy = new Map<SimulatedProcess, number>();
@@ -132,6 +137,7 @@ class Simulation<Request, Reply> {
     this.#keepsGenerations = keepsGenerations;
     this.#isGuarded = chance.hits(0.4);
     this.#faulty = options.faults ?? true;
+    this.#haste = options.haste ?? 1;
     this.#keys = ['a', 'b', 'c'].slice(0, chance.between(1, 3));
     this.#tags = (options.tags ?? chance.hits(0.5)) ? ['x', 'y'] : [];
     this.#scheduler = new Scheduler(chance);
@@ -148,6 +154,7 @@ class Simulation<Request, Reply> {
       rejects: model.wire.rejects && !this.#isGuarded,
       isOrdered: model.wire.isOrdered,
       isBatched: model.wire.isBatched ?? false,
+      haste: this.#haste,
       faults: { ...QUIET },
     });
     this.#trouble = new TroubleMaker({
@@ -212,11 +219,10 @@ class Simulation<Request, Reply> {
   /** A process with one region or two over one backend, and its clients. */
   #start(name: string): void {
     const chance = this.#chance;
-    const process = new SimulatedProcess(name, this.#scheduler, this.#faulty ? chance.between(-SKEW, SKEW) : 0);
-    this.#processes.push(process);
+    const process = this.#newProcess(name, this.#faulty ? chance.between(-SKEW, SKEW) : 0);
     const backend = this.#model.connect(this.#network.link(process), process);
     const servesStale = chance.hits(0.8);
-    const expirationTime = chance.between(200, 2000);
+    const expirationTime = this.#expirationTime();
     const siblings: WatchedRegion[] = [];
     for (let at = 0; at < (chance.hits(0.25) ? 2 : 1); at++) {
       const region = makeRegion<SimulatedValue>({ name: 'simulated', clock: process.clock, random: chance.next });
@@ -246,9 +252,8 @@ class Simulation<Request, Reply> {
 
   /** A program that is not ours. Its clock is the store's. */
   #startStranger(name: string): void {
-    const process = new SimulatedProcess(name, this.#scheduler, 0);
-    this.#processes.push(process);
-    const expirationTime = this.#chance.between(200, 2000);
+    const process = this.#newProcess(name, 0);
+    const expirationTime = this.#expirationTime();
     const region = this.#watchedRegion({ label: name, process, expirationTime, servesStale: true, siblings: [] });
     const written = (key: string, write: (value: SimulatedValue) => Promise<void>) => {
       const { value, origin } = this.#watch.origins.newValue(key, this.#database.read(key), { isForeign: true });
@@ -262,6 +267,16 @@ class Simulation<Request, Reply> {
     const setting = { process, chance: this.#chance, keys: this.#keys, deadline: DEADLINE, expirationTime, written };
     const stranger = this.#model.stranger?.(this.#network.link(process), setting);
     if (stranger) this.#awaitClients(process, [stranger.run(2 * (this.#options.calls ?? 10))]);
+  }
+
+  #newProcess(name: string, skew: number): SimulatedProcess {
+    const process = new SimulatedProcess(name, this.#scheduler, { skew, haste: this.#haste });
+    this.#processes.push(process);
+    return process;
+  }
+
+  #expirationTime(): number {
+    return this.#chance.between(200, 2000) / this.#haste;
   }
 
   #awaitClients(process: SimulatedProcess, clients: readonly Promise<void>[]): void {

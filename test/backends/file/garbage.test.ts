@@ -61,4 +61,17 @@ describe('garbage in a file', () => {
     expect(region.statistics.backendErrors).toBe(0);
     await region.close();
   });
+
+  it('a tag’s record that says more than its region has counted keeps no value with the tag from being stored', async () => {
+    const filename = newFile();
+    await (await opened({ filename })).close?.();
+    await plant(filename, text('r\0default'), text('ab 3 0 0 0 -'));
+    await plant(filename, text('t\0["default","t"]'), text('ab 9999 9999'));
+    const region = makeRegion().configure(await opened({ filename }));
+    await region.getOrCreate('k', () => 5, { tags: ['t'] });
+    expect(await region.get('k')).toBe(5);
+    await region.set('k', 6, { tags: ['t'] });
+    expect(await region.get('k')).toBe(6);
+    await region.close();
+  });
 });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { GenerationFence, RecordsRequest, RegionRecord } from '../../../src/api.js';
 import type { RedisBackend } from '../../../src/backends/redis/backend.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
-import { NO_REGIONS, NO_TAG_RECORDS } from '../support/garbage-records.js';
+import { BEYOND_THE_REGION, NO_REGIONS, NO_TAG_RECORDS } from '../support/garbage-records.js';
 import { nodeRedisByUrl, type Opened } from './support/clients.js';
 
 let server: RunningRedis;
@@ -198,7 +198,8 @@ describe('records', () => {
     expect((await region()).seq).toBe(0);
   });
 
-  it.each(NO_TAG_RECORDS)('that are no record of a tag (%j) count as absent, here and in the scripts', async (text) => {
+  const noTags = [...NO_TAG_RECORDS, ...BEYOND_THE_REGION];
+  it.each(noTags)('that are no record of a tag (%j) count as absent, here and in the scripts', async (text) => {
     await observer.raw('SET', R, 'ab 3 0 0 2 -');
     await observer.raw('SET', T, text);
     const request: RecordsRequest = { region: 'r', tags: ['t'], found: undefined };
@@ -207,6 +208,17 @@ describe('records', () => {
     expect(await committed(fence({ rid: 'ab', seq: 1 }, tagged))).toBe(false);
     await backend.generations.read(request, { seed: true });
     expect(request.found?.tags.get('t')).toEqual({ rid: 'ab', hard: 2, soft: 2 });
+  });
+
+  it('of a tag that say more than has been counted keep no write from being stored', async () => {
+    await observer.raw('SET', R, 'ab 3 0 0 0 -');
+    for (const text of BEYOND_THE_REGION) {
+      await observer.raw('SET', T, text);
+      expect(await committed(fence({ rid: 'ab', seq: 3 }, tagged))).toBe(true);
+      await observer.raw('SET', T, text);
+      expect(await backend.set('k', bytes, { generation: fence({ rid: 'ab', seq: 3 }, tagged) })).toBe(true);
+      expect(await observer.get(T)).toBe('ab 0 0');
+    }
   });
 
   it('that can count no further are seeded anew: what was stamped before counts no more', async () => {

@@ -26,3 +26,6 @@ export const NO_REGIONS = [
 
 /** Of a tag. */
 export const NO_TAG_RECORDS = ['', 'ab 1', 'ab 1 1 1', 'ab x 1', 'ab 1000000000000000 1', 'ab 1 0000000000000001'];
+
+/** Of a tag whose region is `ab`, and has counted to 3: no invalidation has said so. */
+export const BEYOND_THE_REGION = ['ab 4 0', 'ab 0 4', 'ab 999999999999999 999999999999999'];

@@ -1,7 +1,7 @@
-/** What a simulated Redis keeps: text under keys, each until its time. Decides nothing. */
+/** What a simulated Redis keeps: text under keys, or something of another type, each until its time. Decides nothing. */
 
 import type { RegionRecord, TagRecord } from '../../../api.js';
-import { parseRegion, parseTag } from '../../../backends/records.js';
+import { parseRegion, parseTagOf } from '../../../backends/records.js';
 
 /** `dp1:<token>:<rid>:<seq>`, of ours. */
 export interface LockParts {
@@ -11,7 +11,7 @@ export interface LockParts {
 }
 
 export class Keyspace {
-  readonly #keys = new Map<string, { readonly value: Buffer; readonly deadline: number }>();
+  readonly #keys = new Map<string, { readonly value: Buffer | undefined; readonly deadline: number }>();
   now = 0;
 
   /** Those that are there, expired ones too. */
@@ -19,9 +19,14 @@ export class Keyspace {
     return [...this.#keys.keys()];
   }
 
+  /** What is of another type than text counts as absent. */
   read(key: string): Buffer | undefined {
     const entry = this.#keys.get(key);
     return entry && entry.deadline > this.now ? entry.value : undefined;
+  }
+
+  has(key: string): boolean {
+    return this.ttl(key) !== -2;
   }
 
   /** Milliseconds; -1: for ever, -2: it is not there. */
@@ -35,9 +40,14 @@ export class Keyspace {
     this.#keys.set(key, { value: Buffer.from(value), deadline: this.now + ms });
   }
 
+  /** Something of another type. */
+  writeStrange(key: string): void {
+    this.#keys.set(key, { value: undefined, deadline: Number.POSITIVE_INFINITY });
+  }
+
   /** Whether it was there. */
   delete(key: string): boolean {
-    const isThere = this.read(key) !== undefined;
+    const isThere = this.has(key);
     this.#keys.delete(key);
     return isThere;
   }
@@ -59,9 +69,9 @@ export class Keyspace {
   }
 
   /** One of another incarnation counts as absent. */
-  tag(key: string, { rid }: RegionRecord): TagRecord | undefined {
-    const tag = parseTag(this.read(key));
-    return tag?.rid === rid ? tag : undefined;
+  tag(key: string, region: RegionRecord): TagRecord | undefined {
+    const tag = parseTagOf(region, this.read(key));
+    return tag?.rid === region.rid ? tag : undefined;
   }
 
   writeRegion(key: string, { rid, seq, hard, soft, tagged, at }: RegionRecord): RegionRecord {

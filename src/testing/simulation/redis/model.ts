@@ -1,6 +1,6 @@
 /** Redis as a simulation has it: the real backend over a simulated server, and what each of its commands has meant. */
 
-import { regionRecordName, tagRecordName } from '../../../backends/records.js';
+import { isRecordName, regionRecordName, tagRecordName } from '../../../backends/records.js';
 import { RedisBackend } from '../../../backends/redis/backend.js';
 import * as scripts from '../../../backends/redis/scripts.js';
 import type { Chance } from '../chance.js';
@@ -12,6 +12,7 @@ import { SimulatedClient } from './client.js';
 import { PythonClient } from './python.js';
 import type { SimulatedScripts } from './scripts.js';
 import { type Command, calledBy, PYTHON_RELEASE, type Reply, SimulatedRedis } from './server.js';
+import { spoiled } from './spoiled.js';
 
 const LOCK = '_lock';
 const REGION = 'simulated';
@@ -21,6 +22,8 @@ export interface RedisModelOptions extends FencedBackendOptions {
   readonly deadline: number;
   /** Scripts of your own: broken ones, to see that they are found out. */
   readonly scripts?: SimulatedScripts | undefined;
+  /** How often it is a record that is written over where a server loses something, 0 to 1. Default 0.2. */
+  readonly spoils?: number | undefined;
 }
 
 export class RedisModel implements StoreModel<Command, Reply> {
@@ -168,6 +171,7 @@ export class RedisModel implements StoreModel<Command, Reply> {
       this.#server.known.clear();
       return [];
     }
+    if (chance.hits(this.#options.spoils ?? 0.2)) return this.#spoil(chance);
     const kind = chance.weighted({ entry: 5, [LOCK]: 2, _region: 1, _tag: 3 });
     const isOfKind = (name: string) => (kind === 'entry' ? !name.startsWith('_') : name.startsWith(kind));
     const names = keys.names.filter(isOfKind);
@@ -176,9 +180,19 @@ export class RedisModel implements StoreModel<Command, Reply> {
     keys.delete(name);
     if (kind === 'entry') return [{ kind: 'evicted entry', key: name }];
     if (kind === LOCK) return [{ kind: 'evicted lease', key: keyOf(name) }];
-    return [
-      { kind: 'invalidated', region: REGION, tags: kind === '_tag' ? [name] : undefined, hard: true, lost: true },
-    ];
+    return [lost(name)];
+  }
+
+  /** Another program writes over a record. */
+  #spoil(chance: Chance): readonly Meaning[] {
+    const { keys } = this.#server.scripts;
+    const records = keys.names.filter((name) => isRecordName(name) && keys.read(name));
+    if (records.length === 0) return [];
+    const name = chance.pick(records);
+    const text = spoiled(String(keys.read(name)), chance);
+    if (text === undefined) keys.writeStrange(name);
+    else keys.write(name, text);
+    return [lost(name)];
   }
 
   describe(command: Command, reply?: Reply): string {
@@ -187,6 +201,12 @@ export class RedisModel implements StoreModel<Command, Reply> {
     const text = `${words.map(shortened).join(' ')}${command[0] === 'EVAL' ? ' (text)' : ''}`;
     return reply === undefined ? text : `${text} → ${'error' in reply ? reply.error : shown(reply.value)}`;
   }
+}
+
+/** A record counts as none from here on. */
+function lost(name: string): Meaning {
+  const tags = name.startsWith('_tag') ? [name] : undefined;
+  return { kind: 'invalidated', region: REGION, tags, hard: true, lost: true };
 }
 
 /** A token is one for all keys of an acquire; a lease is one key's. */

@@ -144,7 +144,11 @@ export class SimulatedScripts {
     const [name = ''] = names;
     const region = this.keys.region(name) ?? fresh(String(args[0]));
     const seq = region.seq + 1;
-    this.advance(name, { ...region, seq, ...(String(args[1]) === '1' ? { hard: seq, at: this.time } : { soft: seq }) });
+    this.advance(name, {
+      ...region,
+      seq,
+      ...(String(args[1]) === '1' ? { hard: seq, at: this.soon() } : { soft: seq }),
+    });
     return this.keys.read(name) ?? null;
   }
 
@@ -163,8 +167,13 @@ export class SimulatedScripts {
 
   // -------------------------------------------------------------------------------------------------------- their parts
 
-  /** Epoch milliseconds, as the server tells them. */
+  /** Epoch milliseconds, as the server tells them, to the microsecond. */
   time = 0;
+
+  /** When a hard invalidation is said to have been: the next whole millisecond. */
+  protected soon(): number {
+    return Math.floor(this.time) + 1;
+  }
 
   protected advance(name: string, region: RegionRecord): void {
     this.keys.writeRegion(name, region);

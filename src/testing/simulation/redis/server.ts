@@ -42,7 +42,7 @@ export class SimulatedRedis {
   handle(command: Command, now: number): Reply {
     const { keys } = this.scripts;
     keys.now = now;
-    this.scripts.time = Math.floor(EPOCH + now);
+    this.scripts.time = EPOCH + now;
     const [verb, key = '', value = '', ...options] = command;
     const name = String(key);
     switch (verb) {
@@ -54,11 +54,11 @@ export class SimulatedRedis {
       case 'GET':
         return { value: keys.read(name) ?? null };
       case 'EXISTS':
-        return { value: keys.read(name) ? 1 : 0 };
+        return { value: keys.has(name) ? 1 : 0 };
       case 'DEL':
         return { value: command.slice(1).filter((each) => keys.delete(String(each))).length };
       case 'SET': {
-        if (options.includes('NX') && keys.read(name)) return { value: null };
+        if (options.includes('NX') && keys.has(name)) return { value: null };
         const px = options.indexOf('PX');
         keys.write(name, value, px < 0 ? undefined : Number(options[px + 1]));
         return { value: 'OK' };
