@@ -221,7 +221,12 @@ async function fly(core: Core, contenders: readonly Contender[], batch: Batch, w
       const isOurs = !(lease instanceof LoneLease) || lease.stands;
       if (isOurs && !contender.flight.isDeserted) toCreate.push({ ...contender, look: withoutFresh(look) });
     });
-    if (toCreate.length > 0) await create(core, toCreate, leases, batch, acquired.records);
+    if (toCreate.length === 0) return;
+    const creating = new Set(toCreate.map(({ flight }) => flight));
+    const idle = contenders.filter(({ flight }) => !creating.has(flight));
+    // Nobody is to wait for a lease under which nothing is created.
+    if (idle.length > 0) core.behind(giveAllBack(core, idle, leases));
+    await create(core, toCreate, leases, batch, acquired.records);
   } finally {
     await giveAllBack(core, contenders, leases);
   }
