@@ -88,7 +88,12 @@ async function fly(attempt: Attempt): Promise<void> {
         flight.end({ kind: 'found', entry: look.value, readAt: look.readAt });
       else toCreate.push({ ...winner, look: withoutFresh(look) });
     }
-    if (toCreate.length > 0) await create(core, toCreate, batch, records);
+    if (toCreate.length === 0) return;
+    const creating = new Set(toCreate.map(({ flight }) => flight));
+    const idle = won.filter(({ flight }) => !creating.has(flight));
+    // Nobody is to wait for a lease under which nothing is created.
+    if (idle.length > 0) core.behind(giveAllBack(core, idle));
+    await create(core, toCreate, batch, records);
   } finally {
     await giveAllBack(core, won);
   }

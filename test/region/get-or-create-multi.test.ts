@@ -286,6 +286,24 @@ describe('getOrCreateMulti over several processes', () => {
     expect(creator.mock.calls.map(([keys]) => keys)).toEqual([['d']]);
   });
 
+  it('a lease of what turns out to be there is given back before the rest is created', async () => {
+    const { here, there, backends } = two();
+    const [backend] = backends;
+    backend.pause = async (verb, [key]) => {
+      if (verb === 'acquire' && key === 'b') await there.set('b', 'said');
+    };
+    const gate = new Gate();
+    const call = here.getOrCreateMulti(['a', 'b', 'c'], async (keys) => {
+      await gate.passed();
+      return keys.map((key) => `${key} here`);
+    });
+    await gate.arrived;
+    const locked = await Promise.all(['a', 'b', 'c'].map((key) => backend.mutex(key).locked()));
+    expect(locked).toEqual([true, false, true]);
+    gate.open();
+    expect(await call).toEqual(['a here', 'said', 'c here']);
+  });
+
   it('who creates holds nothing while it waits for others: crossed batches end', async () => {
     const { here, there } = two();
     const results = await Promise.all([

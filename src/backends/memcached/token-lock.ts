@@ -48,7 +48,7 @@ export class TokenLocks {
       acquire: (options) => this.#acquire(key, options),
       locked: async () => {
         this.#options.check(key);
-        return (await this.#options.clientOf(key).find(lockNameOf(key))) !== undefined;
+        return (await this.#look(key)) !== undefined;
       },
     };
   }
@@ -65,7 +65,7 @@ export class TokenLocks {
 
   /** The lock, if it is still this token's. */
   async held(key: string, token: string): Promise<Found | undefined> {
-    const found = await this.#options.clientOf(key).find(lockNameOf(key));
+    const found = await this.#look(key);
     return found && textOf(found) === OURS + token ? found : undefined;
   }
 
@@ -121,7 +121,7 @@ export class TokenLocks {
   /** A package may have sent the request twice, and tell of the second. Throws for a lock that nobody will release. */
   async #isMine(key: string, token: string, waits: boolean): Promise<boolean> {
     const name = lockNameOf(key);
-    const found = await this.#options.clientOf(key).find(name);
+    const found = await this.#look(key);
     if (!found) return false;
     const text = textOf(found);
     if (text === OURS + token) return true;
@@ -129,6 +129,14 @@ export class TokenLocks {
     if (waits && this.#foreign.isStuck(name, seen, this.#options.host().clock.now()))
       throw stuck(name, this.#options.lockMaxHold);
     return false;
+  }
+
+  /** The lock that is there. Without a CAS number, one of another program is known only by having been there at every look. */
+  async #look(key: string): Promise<Found | undefined> {
+    const name = lockNameOf(key);
+    const found = await this.#options.clientOf(key).find(name);
+    if (!found || textOf(found).startsWith(OURS)) this.#foreign.forget(name);
+    return found;
   }
 
   #lease(key: string, token: string, found: Found | undefined): KeptLease {
@@ -159,7 +167,7 @@ export class TokenLocks {
     // By its CAS number it needs no second look.
     if (seen?.cas !== undefined && (await client.remove(name, seen))) return true;
     for (let tries = 0; tries < TRIES; tries++) {
-      const found = await client.find(name);
+      const found = await this.#look(key);
       if (!found || !isMeant(textOf(found))) return false;
       if (await client.remove(name, found)) return true;
     }

@@ -117,6 +117,21 @@ describe.each(PACKAGES)('$name', ({ open, connect, hasCas }) => {
     await expect(async () => backend.mutex?.('k')?.acquire()).rejects.toMatchObject({ code: 'DOGPILE_LOCK_TIMEOUT' });
   });
 
+  it("another program's lock that was gone in between is another one, and waited for anew", async () => {
+    const clock = new FakeClock();
+    const backend = process({ lockMaxHold: '20s' }, { clock, random: () => 1, report: () => {} });
+    const mutex = backend.mutex?.('k');
+    await store(server.port, '_lockk', '1', 2);
+    expect(await mutex?.acquire({ wait: 0 })).toBe(undefined);
+    await raw(server.port, 'delete _lockk');
+    await backend.delete('k');
+    await store(server.port, '_lockk', '1', 2);
+    await clock.advance('21s');
+    expect(await mutex?.acquire({ wait: 0 })).toBe(undefined);
+    await clock.advance('21s');
+    await expect(async () => mutex?.acquire({ wait: 0 })).rejects.toMatchObject({ code: 'DOGPILE_LOCK_TIMEOUT' });
+  });
+
   it('a lease whose lock another program has now is lost: not renewed, not committed', async () => {
     const lease = await won(process({ lockTimeout: '300ms' }));
     const [backend] = backends.slice(-1);
