@@ -53,9 +53,9 @@ export async function create(
 ): Promise<void> {
   const isFenced = won.some(({ lease }) => !(lease instanceof LoneLease));
   const generation = isFenced && records ? await generationUnder(core, records) : undefined;
-  const winners = won.filter(
-    ({ flight, lease }) => !flight.isDeserted && (!(lease instanceof LoneLease) || lease.stands),
-  );
+  const isOurs = ({ flight, lease }: Winner) => !flight.isDeserted && (!(lease instanceof LoneLease) || lease.stands);
+  const [winners, left] = [won.filter(isOurs), won.filter((winner) => !isOurs(winner))];
+  if (left.length > 0) core.behind(giveAllBack(core, left));
   if (winners.length === 0) return;
   const creation = new MultiCreation({
     lock: core.store.locks.space,
