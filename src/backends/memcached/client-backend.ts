@@ -162,7 +162,9 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
       return (await this.#conclude(locks, key, stored, lease.token, held)) && isWritten;
     } catch (error) {
       // Whatever the server makes of it yet.
-      this.#conclude(locks, key, stored, lease.token).catch(() => {});
+      const concluded = this.#conclude(locks, key, stored, lease.token).catch(() => {});
+      // A server that has refused it answers: who is told finds the lock free.
+      if (error instanceof ValueTooLargeError) await concluded;
       throw error;
     } finally {
       // Whatever came of it, nothing is left to renew or release.
