@@ -62,6 +62,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   readonly #pending = new Set<Operation>();
   /** Calls by the requests that they sent. */
   readonly #senders = new Map<number, Operation>();
+  /** The same of those that are under way. */
+  readonly #underWay = new Map<number, Operation>();
   /** Requests that were not answered in time. */
   readonly #givenUp = new Set<number>();
   /** Who has learnt that he won a lease, by its token. */
@@ -81,19 +83,27 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const entryOf = (key: string) => this.#entryOf(key);
     const recordsOf = (region: string) => model.recordsOf(region);
     this.#ledger = new Ledger(violated, options.lockMaxHold);
-    this.#finality = new Finality(violated, this.#origins, { skew, isForeignCut: !model.isPiecemeal });
+    const bound = model.bound ?? 0;
+    this.#finality = new Finality(violated, this.#origins, { skew, bound, isForeignCut: !model.isPiecemeal });
     this.#elections = new Elections({
       scheduler,
       ledger: this.#ledger,
       // What is known of the records may be as old as the request.
       slack: model.isPiecemeal ? deadline : 0,
+      heldFor: model.heldFor ?? 0,
       entryOf,
       storedAt: (key) => this.#stored.get(key)?.at ?? Number.NEGATIVE_INFINITY,
       recordsOf,
       violated,
     });
     this.#promptness = new Promptness({ scheduler, keys, patience: 5 * deadline, skew, entryOf, violated });
-    this.troubles = new Troubles({ scheduler, cooldown, recovery: deadline + cooldown + 1000, violated });
+    this.troubles = new Troubles({
+      scheduler,
+      cooldown,
+      recovery: deadline + cooldown + 1000,
+      asksInParts: model.asksInParts ?? false,
+      violated,
+    });
   }
 
   violated(what: string): void {
@@ -112,7 +122,8 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const operation = current.getStore();
     if (operation) {
       this.#senders.set(id, operation);
-      if (this.#model.isGuarded(request)) this.troubles.asked(operation.region);
+      this.#underWay.set(id, operation);
+      if (this.#model.isGuarded(request)) this.troubles.asked(operation);
     }
     for (const token of this.#model.leasesReleased(request)) {
       // Not where it is voided by a call that deletes or sets its key.
@@ -136,7 +147,10 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
 
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
-    if (!process) this.log(`store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : (meaning.tags ?? '')}`);
+    if (!process)
+      this.log(
+        `store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : 'tags' in meaning ? meaning.tags : ''}`,
+      );
     const committed = meaning.kind === 'committed' ? this.#origins.get(valueIdIn(meaning.bytes)) : undefined;
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
@@ -145,14 +159,18 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
     if (meaning.kind === 'granted' && !meaning.isVoid) this.#elections.granted(meaning);
-    if (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows)) this.#elections.recordChanged();
+    const isChanged = meaning.kind === 'made' || (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows));
+    if (isChanged) this.#elections.recordChanged();
     if (meaning.kind === 'invalidated' && meaning.lost) this.#finality.recordLost();
     this.#promptness.changed({ isCut: meaning.kind === 'invalidated' && meaning.hard });
   }
 
   answered(process: SimulatedProcess, id: number, request: Request, reply: Reply): void {
     this.log(`${process.name} learns ${id}`);
-    if (this.#model.isRepeated(reply)) process.troubledAt = this.#scheduler.now;
+    this.#underWay.delete(id);
+    const isRefused = this.#model.isRefused?.(reply) === true;
+    if (isRefused || this.#model.isRepeated(reply)) process.troubledAt = this.#scheduler.now;
+    if (isRefused) this.#hasNotAsked(id, request);
     const tickets = this.#senders.get(id)?.tickets;
     if (!tickets) return;
     for (const [key, won] of this.#model.leasesWon(request, reply)) {
@@ -164,6 +182,26 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   failed(process: SimulatedProcess, id: number, request: Request): void {
     this.log(`${process.name} fails ${id}`);
     this.#givenUp.add(id);
+    this.#underWay.delete(id);
+    this.#hasNotAsked(id, request);
+  }
+
+  /** The call that the running code is part of is told that the store has not answered in time. */
+  ranOut({ verb, key }: { readonly verb: string; readonly key?: string }): void {
+    const operation = current.getStore();
+    if (!operation || !this.#model.asksOneByOne) return;
+    const { process } = operation.region;
+    // It may wait for what another call has asked, which the network may have given up a millisecond before this one began.
+    const isWaiting = [...this.#underWay.values()].some(({ region }) => region.process === process);
+    if (!isWaiting && process.troubledAt < operation.time - 1) return;
+    this.log(`call ${operation.id} gives up`);
+    process.troubledAt = this.#scheduler.now;
+    // Of a lease that is told to it later it knows nothing.
+    if (verb !== 'acquire' && verb !== 'acquireMulti') return;
+    for (const each of key === undefined ? operation.keys : [key]) operation.tickets.set(each, undefined);
+  }
+
+  #hasNotAsked(id: number, request: Request): void {
     for (const key of this.#model.leasesAsked(request)?.keys() ?? [])
       this.#senders.get(id)?.tickets.set(key, undefined);
   }
@@ -193,6 +231,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       (kind === 'invalidated' && isInvalidation(operation.verb));
     if (!isIts) return;
     operation.effect = this.#tick();
+    operation.effectAt = this.#scheduler.now;
     if (!('key' in meaning)) return;
     const { key } = meaning;
     if (kind !== 'removed' || !operation.effects.has(key)) operation.effects.set(key, operation.effect);
@@ -238,6 +277,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       this.log(`${name} → ${JSON.stringify(found.map(([, value]) => (isSimulatedValue(value) ? value.id : value)))}`);
       for (const [key, value] of found) this.#finality.check(operation, key, value);
       this.#finality.finished(operation);
+      if (isRemoval(verb) || isSaid(verb)) for (const key of keys) this.#ledger.overruled(key);
     } catch (error) {
       this.log(`${name} → ${String(error)}`);
       this.troubles.checkFailure(operation, error);
@@ -267,13 +307,15 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       order: this.#tick(),
       time,
       step: this.#scheduler.steps,
-      barriers: this.#finality.barriersFor(verb),
-      hardBarriers: this.#finality.barriersFor('set'),
+      barriers: this.#finality.barriersFor(verb, region.process, time),
+      hardBarriers: this.#finality.barriersFor('set', region.process, time),
       ownBarriers: new Map(region.barriers),
       localBarriers: new Map(region.localBarriers),
       presentSince: this.#promptness.presentSince,
       tickets: new Tickets(),
+      askedAt: undefined,
       effect: undefined,
+      effectAt: undefined,
       effects: new Map(),
       creates: false,
     };
