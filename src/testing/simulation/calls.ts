@@ -68,8 +68,13 @@ export interface WatchedRegion {
   readonly expirationTime: number;
   /** Whether a stale value is served rather than waited for. */
   readonly servesStale: boolean;
-  /** As it says itself. `closedAt`: when it was closed last, after trouble; `probes`: what it has asked since it was half open. */
-  readonly breaker: { state: 'open' | 'half-open' | 'closed'; changedAt: number; closedAt: number; probes: number };
+  /** As it says itself. `closedAt`: when it was closed last, after trouble; `probe`: the call that has asked since. */
+  readonly breaker: {
+    state: 'open' | 'half-open' | 'closed';
+    changedAt: number;
+    closedAt: number;
+    probe: number | undefined;
+  };
   /** When it called for what it deleted, set or invalidated hard itself, in the order of events; once that has returned. */
   readonly barriers: Map<Scope, number>;
   /** The same in time, where invalidations are its process's. */
@@ -127,8 +132,12 @@ export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
   /** Since when each key has been there. */
   readonly presentSince: ReadonlyMap<string, number>;
   readonly tickets: Tickets;
+  /** When it first asked the store. */
+  askedAt: number | undefined;
   /** When the store carried it out last. */
   effect: number | undefined;
+  /** The same in time. */
+  effectAt: number | undefined;
   /** The same of each key; when it was removed first: what is removed once more was stored under a lease that stood until then. */
   readonly effects: Map<string, number>;
   /** Its creator was called. */

@@ -36,7 +36,7 @@ export interface Checks {
 
 export function makeChecks(
   scheduler: Scheduler,
-  model: Pick<StoreModel<never, never>, 'recordsOf' | 'isPiecemeal'>,
+  model: Pick<StoreModel<never, never>, 'recordsOf' | 'isPiecemeal' | 'bound' | 'heldFor' | 'asksInParts'>,
   { deadline, lockMaxHold, cooldown, skew, keys, trace }: CheckOptions,
 ): Checks {
   const notes = new Notes(scheduler, trace);
@@ -51,6 +51,7 @@ export function makeChecks(
     ledger,
     // What is known of the records may be as old as the request.
     slack: model.isPiecemeal ? deadline : 0,
+    heldFor: model.heldFor ?? 0,
     entryOf,
     storedAt: (key) => entries.storedAt(key),
     recordsOf,
@@ -62,9 +63,15 @@ export function makeChecks(
     origins,
     entries,
     ledger,
-    finality: new Finality(violated, origins, { skew, isForeignCut: !model.isPiecemeal }),
+    finality: new Finality(violated, origins, { skew, bound: model.bound ?? 0, isForeignCut: !model.isPiecemeal }),
     elections,
     promptness: new Promptness({ scheduler, keys, patience: 5 * deadline, skew, entryOf, violated }),
-    troubles: new Troubles({ scheduler, cooldown, recovery: deadline + cooldown + 1000, violated }),
+    troubles: new Troubles({
+      scheduler,
+      cooldown,
+      recovery: deadline + cooldown + 1000,
+      asksInParts: model.asksInParts ?? false,
+      violated,
+    }),
   };
 }

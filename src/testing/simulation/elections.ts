@@ -20,6 +20,8 @@ export interface ElectionsOptions {
   readonly ledger: Ledger;
   /** By how much what a process knows may be older than its lease, in milliseconds. */
   readonly slack: number;
+  /** For how long it goes by records as they were, in milliseconds. */
+  readonly heldFor: number;
   /** What is stored and has not expired, by the account of the checks. */
   entryOf(key: string): Uint8Array | undefined;
   /** Since when. */
@@ -92,8 +94,8 @@ export class Elections {
   }
 
   #isSurelyFresh(bytes: Uint8Array, { at }: Sight, region: WatchedRegion): boolean {
-    if (region.shared !== undefined && this.#recordChangedAt >= at - this.#options.slack) return false;
-    const { recordsOf, scheduler } = this.#options;
+    const { recordsOf, scheduler, slack, heldFor } = this.#options;
+    if (region.shared !== undefined && this.#recordChangedAt >= at - slack - heldFor) return false;
     return isFreshByRecords(bytes, {
       now: region.process.clock.now(),
       expirationTime: region.expirationTime,

@@ -15,33 +15,49 @@ import {
   type Verb,
 } from './calls.js';
 import type { Origins } from './origins.js';
+import type { SimulatedProcess } from './process.js';
+
+export interface FinalityOptions {
+  /** Milliseconds that clocks differ at most. */
+  readonly skew: number;
+  /** Milliseconds until an invalidation holds for other processes than its caller's. */
+  readonly bound: number;
+  /** Whether invalidations of the region hold for entries without a generation, too. */
+  readonly isForeignCut: boolean;
+}
+
+/** What began before it, in the order of events, is gone for calls that begin from then on. */
+interface Barrier {
+  readonly scope: Scope;
+  readonly since: number;
+  /** Else it is one for calls that are given nothing stale. */
+  readonly isHard: boolean;
+  /** Whose calls it holds for at once; for those of others from a time on. */
+  readonly by: SimulatedProcess;
+  readonly from: number;
+}
 
 export class Finality {
   readonly #violated: (what: string) => void;
   readonly #origins: Pick<Origins, 'get'>;
-  /** Milliseconds that clocks differ at most. */
-  readonly #skew: number;
-  /** In the order of events: what began before is gone for calls that begin from here on. */
-  readonly #barriers = new Map<Scope, number>();
-  /** The same for calls that are given nothing stale. */
-  readonly #softBarriers = new Map<Scope, number>();
-  /** Invalidations of the region hold for entries without a generation, too. */
+  readonly #options: FinalityOptions;
+  readonly #barriers: Barrier[] = [];
   #isForeignCut: boolean;
 
-  constructor(
-    violated: (what: string) => void,
-    origins: Pick<Origins, 'get'>,
-    { skew, isForeignCut }: { readonly skew: number; readonly isForeignCut: boolean },
-  ) {
+  constructor(violated: (what: string) => void, origins: Pick<Origins, 'get'>, options: FinalityOptions) {
     this.#violated = violated;
     this.#origins = origins;
-    this.#skew = skew;
-    this.#isForeignCut = isForeignCut;
+    this.#options = options;
+    this.#isForeignCut = options.isForeignCut;
   }
 
-  /** As they are now. */
-  barriersFor(verb: Verb): ReadonlyMap<Scope, number> {
-    return new Map([...this.#barriers, ...(isRead(verb) ? this.#softBarriers : [])]);
+  /** As they are for a call that begins now. */
+  barriersFor(verb: Verb, process: SimulatedProcess, now: number): ReadonlyMap<Scope, number> {
+    const barriers = new Map<Scope, number>();
+    for (const { scope, since, isHard, by, from } of this.#barriers) {
+      if ((isHard || isRead(verb)) && (by === process || from <= now)) raise(barriers, scope, since);
+    }
+    return barriers;
   }
 
   /** A record was lost: with it, when entries without a generation were cut off. */
@@ -51,7 +67,7 @@ export class Finality {
 
   /** A delete, set or hard invalidation has returned: what began before it was carried out must not come back. */
   finished(operation: Operation): void {
-    const { verb, region, keys, effect, order, time, hard } = operation;
+    const { verb, region, keys, effect, effectAt, order, time, hard } = operation;
     const isCut = isInvalidation(verb);
     if (!(isCut || isRemoval(verb) || isSaid(verb))) return;
     if (isCut && region.shared === undefined) {
@@ -59,14 +75,14 @@ export class Finality {
       for (const scope of scopesOf(operation)) raise(region.localBarriers, scope, time);
       return;
     }
-    if (effect === undefined)
+    if (effect === undefined || effectAt === undefined)
       return this.#violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
     for (const scope of scopesOf(operation)) {
       const since = operation.effects.get(scope.replace(/^key /, '')) ?? effect;
-      raise(this.#softBarriers, scope, since);
-      if (isCut && !hard) continue;
-      raise(this.#barriers, scope, since);
-      raise(region.barriers, scope, order);
+      const isHard = !isCut || hard;
+      const from = isCut ? effectAt + this.#options.bound : effectAt;
+      this.#barriers.push({ scope, since, isHard, by: region.process, from });
+      if (isHard) raise(region.barriers, scope, order);
     }
   }
 
@@ -90,7 +106,7 @@ export class Finality {
           `call ${id} of ${region.label} was given ${value.id} of ${key}, but ${scope} was deleted, set or invalidated before the call began`,
         );
       }
-      if (origin.time + this.#skew < (operation.localBarriers.get(scope) ?? 0)) {
+      if (origin.time + this.#options.skew < (operation.localBarriers.get(scope) ?? 0)) {
         this.#violated(
           `call ${id} of ${region.label} was given ${value.id} of ${key}, but its region had invalidated ${scope} before the call began`,
         );

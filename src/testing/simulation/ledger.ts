@@ -31,6 +31,8 @@ export interface Grant {
   isCut: boolean;
   /** Why it no longer stands, if it was not time. */
   ended: string | undefined;
+  /** What was said of its key, by a call that has not returned; it is void when that does. */
+  overruled: string | undefined;
   /** What has become of the value that was stored when it was granted, if anything. */
   overwritten: string | undefined;
 }
@@ -42,8 +44,8 @@ export class Ledger {
   readonly #grants = new Map<string, Grant>();
   /** The one that may stand. */
   readonly #latest = new Map<string, Grant>();
-  /** The request that released a token. */
-  readonly #releases = new Map<string, number>();
+  /** The request that released a token, and when. */
+  readonly #releases = new Map<string, { readonly request: number; readonly at: number }>();
   readonly #givenUp = new Set<string>();
   /** By key: what was stored under a lease that did not stand, and is to be taken back. */
   readonly #doubtful = new Map<string, Grant>();
@@ -87,6 +89,12 @@ export class Ledger {
     return [...this.#doubtful.values()];
   }
 
+  /** A call that deletes or sets a key has returned: no lease that it found there stands. */
+  overruled(key: string): void {
+    for (const grant of this.#grants.values())
+      if (grant.key === key && grant.overruled) grant.ended ??= `its key was ${grant.overruled}`;
+  }
+
   /** A process has asked to release it. */
   givesUp(token: string): void {
     this.#givenUp.add(token);
@@ -100,14 +108,17 @@ export class Ledger {
       for (const grant of this.#grants.values()) if (grant.region === meaning.region) grant.isCut = true;
       return;
     }
+    if (meaning.kind === 'made') return;
+    if (meaning.kind === 'denied') return this.#denied(meaning, process, now);
     if (CHANGES.includes(meaning.kind)) this.#changed(meaning);
     if (SAYS_NOTHING.includes(meaning.kind)) return;
     if (!('token' in meaning)) {
       const isLost = meaning.kind === 'evicted lease';
       const grant = isLost && meaning.of ? this.#grants.get(meaning.of) : this.#latest.get(meaning.key);
       // A lock that is removed by itself stands until then.
-      if (grant && (isLost || !(grant.isForeign || grant.fence === 'reread')))
-        grant.ended ??= `its key was ${meaning.kind}`;
+      if (!grant || !(isLost || !(grant.isForeign || grant.fence === 'reread'))) return;
+      if ('leavesLease' in meaning && meaning.leavesLease) grant.overruled ??= meaning.kind;
+      else grant.ended ??= `its key was ${meaning.kind}`;
       return;
     }
     const { kind, key, token } = meaning;
@@ -131,10 +142,10 @@ export class Ledger {
     if (kind === 'released') {
       const before = this.#releases.get(token);
       // Twice is lawful where a commit or an acquire was not answered in time: it is released behind that, whatever comes later.
-      const isTroubled = grant && Math.max(grant.process.troubledAt, grant.process.disturbedAt) >= grant.at;
-      if (before !== undefined && before !== request && !isTroubled)
-        this.#violated(`the lease ${whose} was released twice`);
-      this.#releases.set(token, request);
+      const by = grant?.process ?? process;
+      const isTroubled = by && before && Math.max(by.troubledAt, by.disturbedAt) >= (grant ?? before).at;
+      if (before && before.request !== request && !isTroubled) this.#violated(`the lease ${whose} was released twice`);
+      this.#releases.set(token, { request, at: now });
     }
     if (grant) grant.ended ??= kind;
   }
@@ -147,7 +158,7 @@ export class Ledger {
   }
 
   /** What is stored is another: by a commit, or by whatever else. */
-  #changed(meaning: Exclude<Meaning, { readonly kind: 'invalidated' }>): void {
+  #changed(meaning: Extract<Meaning, { readonly key: string }>): void {
     const { key, kind } = meaning;
     this.#doubtful.delete(key);
     for (const grant of this.#grants.values()) {
@@ -165,6 +176,17 @@ export class Ledger {
   isDoubtful(token: string, now: number): boolean {
     const grant = this.#grants.get(token);
     return grant?.fence === 'reread' && (grant.overwritten === 'said' || !this.isItsOwn(token, now));
+  }
+
+  /** Who is denied a lease waits for somebody: there has to be somebody. */
+  #denied(
+    { key, token }: { readonly key: string; readonly token: string },
+    process: SimulatedProcess | undefined,
+    now: number,
+  ): void {
+    const holder = this.#latest.get(key);
+    if (holder && holder.ended === undefined && holder.until > now) return;
+    this.#violated(`${process?.name} was denied ${key}#${token.slice(0, 4)}, of which nobody has the lease`);
   }
 
   #granted(
@@ -192,6 +214,7 @@ export class Ledger {
       fence,
       isVoid,
       ended: isVoid ? 'it was void' : undefined,
+      overruled: undefined,
       overwritten: undefined,
     };
     this.#grants.set(token, grant);

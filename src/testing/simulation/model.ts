@@ -17,16 +17,22 @@ export type Meaning =
   /** `fenced`: perhaps not for its lease but for its generation. */
   | { readonly kind: 'refused'; readonly key: string; readonly token: string; readonly fenced: boolean }
   /** Written without a lease. */
-  | ({ readonly kind: 'said' } & Stored)
-  /** Deleted, with its lease. */
-  | { readonly kind: 'removed'; readonly key: string }
+  | ({ readonly kind: 'said'; readonly leavesLease?: boolean } & Stored)
+  /** It was asked for, and is another's. */
+  | { readonly kind: 'denied'; readonly key: string; readonly token: string }
+  /** Deleted, with its lease. `leavesLease`, of both: that has to be gone when the call returns. */
+  | { readonly kind: 'removed'; readonly key: string; readonly leavesLease?: boolean }
+  /** Its lease alone, by who deletes or sets the key. */
+  | { readonly kind: 'voided'; readonly key: string }
   /** By another program, which knows nothing of leases and generations. */
   | ({ readonly kind: 'written elsewhere' } & Stored)
   | { readonly kind: 'deleted elsewhere'; readonly key: string }
   | { readonly kind: 'evicted entry'; readonly key: string }
   /** `of`: which of those that were granted; left out: the last. */
   | { readonly kind: 'evicted lease'; readonly key: string; readonly of?: string }
-  | Invalidated;
+  | Invalidated
+  /** A record that was not there before. */
+  | { readonly kind: 'made'; readonly region: string };
 
 /**
  * `region`: whose hard invalidation cuts it off. `isForeign`: of another program, which nothing of ours ends. `fence`: what a commit is
@@ -103,11 +109,18 @@ export interface StrangerSetting {
 export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   /** Wakes those who wait for a key. Set by the simulation. */
   publish: (key: string) => void;
+  /** Those that are called for; some of `a`, `b` and `c` unless said otherwise. */
+  readonly keys?: readonly string[];
   /**
-   * `isOrdered`: a connection keeps order. `isBatched`: and together what was sent together. `rejects`: the client is told when a request
+   * `isOrdered`: a connection keeps order; `laneOf`: of which a process has one to each of these. `isBatched`: and together what was sent together. `rejects`: the client is told when a request
    * has run into its deadline.
    */
-  readonly wire: { readonly isOrdered: boolean; readonly isBatched?: boolean; readonly rejects: boolean };
+  readonly wire: {
+    readonly isOrdered: boolean;
+    readonly laneOf?: (request: Request) => unknown;
+    readonly isBatched?: boolean;
+    readonly rejects: boolean;
+  };
   connect(link: Link<Request, Reply>, process: SimulatedProcess): CacheBackend;
   /** Connects a program that is not ours. */
   readonly stranger?: ((link: Link<Request, Reply>, setting: StrangerSetting) => Stranger) | undefined;
@@ -120,11 +133,21 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   leasesReleased(request: Request): readonly string[];
   /** Whether a reply makes the client ask once more, within the same deadline. */
   isRepeated(reply: Reply): boolean;
+  /** Whether a reply says that it can't be carried out now: as good as none. */
+  isRefused?(reply: Reply): boolean;
   /** Whether a request is one that a breaker holds back. */
   isGuarded(request: Request): boolean;
   recordsOf(region: string): RecordsKnown;
   /** A verb is several steps: records are read beside values, and an invalidation is stamped by the clock of who calls. */
   readonly isPiecemeal?: boolean;
+  /** Whether one call asks with several requests, which are on their way together. */
+  readonly asksInParts?: boolean;
+  /** Whether it asks with several, one after another: its deadline may run out while that of none has. */
+  readonly asksOneByOne?: boolean;
+  /** Milliseconds until an invalidation holds for other processes than the one that called for it. */
+  readonly bound?: number;
+  /** Milliseconds for which a process may go by records as they were. */
+  readonly heldFor?: number;
   /** Whether its process can do nothing with a lease that it has won: the connection that it was won on is lost. */
   isLeaseLost?(token: string): boolean;
   /** Whether nobody waits for its answer any more. */

@@ -36,7 +36,7 @@ export interface Wiretap<Request, Reply> {
   failed(process: SimulatedProcess, id: number, request: Request): void;
 }
 
-export interface NetworkOptions {
+export interface NetworkOptions<Request> {
   /** Milliseconds until a request that was not answered is told to have failed. */
   readonly deadline: number;
   /** Whether the client then rejects; else it goes on waiting, and whoever called it has deadlines of his own. */
@@ -45,6 +45,8 @@ export interface NetworkOptions {
   readonly isOrdered: boolean;
   /** What a process sends in one instant arrives together. */
   readonly isBatched: boolean;
+  /** Order is kept by each connection, of which a process has one to each of these; left out: it has one. */
+  readonly laneOf?: ((request: Request) => unknown) | undefined;
   /** How many times faster messages are than `faults` says. */
   readonly haste: number;
   readonly faults: Faults;
@@ -57,6 +59,11 @@ export interface Link<Request, Reply> {
   subscribe(channel: string, run: () => void): () => void;
 }
 
+interface Connection {
+  readonly process: SimulatedProcess;
+  readonly lane?: unknown;
+}
+
 /** Milliseconds between two messages that arrive together. */
 const AT_ONCE = 0.001;
 
@@ -64,10 +71,10 @@ export class Network<Request, Reply> {
   readonly #scheduler: Scheduler;
   readonly #server: Server<Request, Reply>;
   readonly #wiretap: Wiretap<Request, Reply>;
-  readonly #options: NetworkOptions;
+  readonly #options: NetworkOptions<Request>;
   readonly #subscribers = new Map<string, Set<{ readonly process: SimulatedProcess; readonly run: () => void }>>();
-  /** By process: when the last message arrives, there and back. */
-  readonly #arrivals = new Map<SimulatedProcess, { there: number; back: number; sentAt: number }>();
+  /** By process and connection: when the last message arrives, there and back. */
+  readonly #arrivals = new Map<SimulatedProcess, Map<unknown, { there: number; back: number; sentAt: number }>>();
   #requests = 0;
   readonly faults: Faults;
   /** `refusing`: requests fail at once; `silent`: they are lost. */
@@ -77,7 +84,7 @@ export class Network<Request, Reply> {
     scheduler: Scheduler,
     server: Server<Request, Reply>,
     wiretap: Wiretap<Request, Reply>,
-    options: NetworkOptions,
+    options: NetworkOptions<Request>,
   ) {
     this.#scheduler = scheduler;
     this.#server = server;
@@ -98,14 +105,16 @@ export class Network<Request, Reply> {
     for (const subscriber of this.#subscribers.get(channel) ?? []) {
       if (this.#scheduler.chance.hits(this.faults.lose)) continue;
       const isThere = () => this.#subscribers.get(channel)?.has(subscriber);
-      this.#carry(subscriber.process, 'back', () => subscriber.process.deliver(() => isThere() && subscriber.run()));
+      this.#carry({ process: subscriber.process }, 'back', () =>
+        subscriber.process.deliver(() => isThere() && subscriber.run()),
+      );
     }
   }
 
   #send(process: SimulatedProcess, request: Request): Promise<Reply> {
     this.#requests++;
     const id = this.#requests;
-    const { deadline, rejects } = this.#options;
+    const { deadline, rejects, laneOf } = this.#options;
     this.#wiretap.sent(process, id, request);
     return new Promise((resolve, reject) => {
       const trouble = () => {
@@ -129,7 +138,8 @@ export class Network<Request, Reply> {
         trouble();
         reject(new Error('The store refuses connections.'));
       };
-      if (this.outage === 'refusing') return this.#carry(process, 'back', () => process.deliver(() => answer(refuse)));
+      if (this.outage === 'refusing')
+        return this.#carry({ process, lane: laneOf?.(request) }, 'back', () => process.deliver(() => answer(refuse)));
       this.#deliver(process, id, request, (reply) =>
         process.deliver(() =>
           answer(() => {
@@ -147,22 +157,24 @@ export class Network<Request, Reply> {
     const { chance } = this.#scheduler;
     if (chance.hits(this.faults.lose)) return;
     const isRepeated = chance.hits(this.faults.repeat);
-    this.#carry(process, 'there', () => {
+    const connection = { process, lane: this.#options.laneOf?.(request) };
+    this.#carry(connection, 'there', () => {
       if (this.outage !== 'none') return;
       const answer = this.#server.handle(request, this.#scheduler.now);
       this.#wiretap.handled(process, id, request, answer);
       if (isRepeated) this.#deliver(process, id, request, reply);
-      else if (!chance.hits(this.faults.lose)) this.#carry(process, 'back', () => reply(answer));
+      else if (!chance.hits(this.faults.lose)) this.#carry(connection, 'back', () => reply(answer));
     });
   }
 
-  #carry(process: SimulatedProcess, way: 'there' | 'back', arrive: () => void): void {
+  #carry({ process, lane }: Connection, way: 'there' | 'back', arrive: () => void): void {
     const { chance, now } = this.#scheduler;
     const { slow, delay, slowDelay } = this.faults;
     let takes = chance.between(1, chance.hits(slow) ? slowDelay : delay) / this.#options.haste;
     if (this.#options.isOrdered) {
-      const last = this.#arrivals.get(process) ?? { there: 0, back: 0, sentAt: Number.NEGATIVE_INFINITY };
-      this.#arrivals.set(process, last);
+      const lanes = this.#arrivals.get(process) ?? new Map();
+      const last = lanes.get(lane) ?? { there: 0, back: 0, sentAt: Number.NEGATIVE_INFINITY };
+      this.#arrivals.set(process, lanes.set(lane, last));
       const isTogether = this.#options.isBatched && way === 'there' && last.sentAt === now;
       last[way] = Math.max(isTogether ? now : now + takes, last[way] + AT_ONCE);
       if (way === 'there') last.sentAt = now;

@@ -56,6 +56,7 @@ export class Origins {
       (kind === 'invalidated' && isInvalidation(operation.verb));
     if (!isIts) return;
     operation.effect = this.tick();
+    operation.effectAt = this.#scheduler.now;
     if (!('key' in meaning)) return;
     const { key } = meaning;
     if (kind !== 'removed' || !operation.effects.has(key)) operation.effects.set(key, operation.effect);

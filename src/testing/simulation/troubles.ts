@@ -12,6 +12,8 @@ export interface TroublesOptions {
   readonly cooldown: number;
   /** How long after trouble a process may still go on without the store. */
   readonly recovery: number;
+  /** Whether a call may take several requests at once. */
+  readonly asksInParts: boolean;
   violated(what: string): void;
 }
 
@@ -25,16 +27,22 @@ export class Troubles {
   breakerChanged({ breaker }: WatchedRegion, state: WatchedRegion['breaker']['state']): void {
     const { now } = this.#options.scheduler;
     if (state === 'closed') breaker.closedAt = now;
-    Object.assign(breaker, { state, changedAt: now, probes: 0 });
+    Object.assign(breaker, { state, changedAt: now, probe: undefined });
   }
 
-  /** A region asks the store, and not for what goes on whatever the breaker says. */
-  asked({ label, breaker }: WatchedRegion): void {
+  /** A call of a region asks the store, and not for what goes on whatever the breaker says. */
+  asked(operation: Operation): void {
+    const { region, id } = operation;
+    const { label, breaker } = region;
+    const { asksInParts, scheduler } = this.#options;
+    operation.askedAt ??= scheduler.now;
     if (breaker.state === 'closed') return;
-    breaker.probes++;
+    const isAgain = breaker.probe !== undefined && !(asksInParts && breaker.probe === id);
+    breaker.probe = id;
+    // What was let through as one call goes on.
+    if (asksInParts && operation.askedAt <= breaker.changedAt) return;
     if (breaker.state === 'open') this.#options.violated(`${label} asks the store although its breaker is open`);
-    else if (breaker.probes > 1)
-      this.#options.violated(`${label} asks the store a second time to see whether it is back`);
+    else if (isAgain) this.#options.violated(`${label} asks the store a second time to see whether it is back`);
   }
 
   /** A call has ended: was it let through once the breaker had been open for long enough? */

@@ -1,6 +1,15 @@
 /** The calls of a simulation, from what was known when one began to what came of it. Decides which checks look at a call's end. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type CallAbout, isInvalidation, isSimulatedValue, type Operation, scopesOf, Tickets } from './calls.js';
+import {
+  type CallAbout,
+  isInvalidation,
+  isRemoval,
+  isSaid,
+  isSimulatedValue,
+  type Operation,
+  scopesOf,
+  Tickets,
+} from './calls.js';
 import type { Checks } from './checks.js';
 
 /** The call that the running code is part of. One for all simulations: until Node 24 every storage slows every promise of the process. */
@@ -35,7 +44,7 @@ export class WatchedCalls {
     make: () => Promise<T>,
     values: (result: T) => readonly [key: string, value: unknown][],
   ): Promise<void> {
-    const { notes, finality, promptness, troubles } = this.#checks;
+    const { notes, ledger, finality, promptness, troubles } = this.#checks;
     const operation = this.#begin(about);
     const { id, verb, region, keys, tags, hard } = operation;
     const name = `call ${id}: ${region.label} ${verb} ${[...keys, ...tags].join(' ')}${isInvalidation(verb) ? (hard ? ' hard' : ' soft') : ''}`;
@@ -46,6 +55,7 @@ export class WatchedCalls {
       notes.log(`${name} → ${JSON.stringify(found.map(([, value]) => (isSimulatedValue(value) ? value.id : value)))}`);
       for (const [key, value] of found) finality.check(operation, key, value);
       finality.finished(operation);
+      if (isRemoval(verb) || isSaid(verb)) for (const key of keys) ledger.overruled(key);
     } catch (error) {
       notes.log(`${name} → ${String(error)}`);
       troubles.checkFailure(operation, error);
@@ -76,13 +86,15 @@ export class WatchedCalls {
       order: origins.tick(),
       time,
       step: scheduler.steps,
-      barriers: finality.barriersFor(verb),
-      hardBarriers: finality.barriersFor('set'),
+      barriers: finality.barriersFor(verb, region.process, time),
+      hardBarriers: finality.barriersFor('set', region.process, time),
       ownBarriers: new Map(region.barriers),
       localBarriers: new Map(region.localBarriers),
       presentSince: promptness.presentSince,
       tickets: new Tickets(),
+      askedAt: undefined,
       effect: undefined,
+      effectAt: undefined,
       effects: new Map(),
       creates: false,
     };

@@ -15,6 +15,8 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
   readonly #callNow: () => Operation | undefined;
   /** Calls by the requests that they sent. */
   readonly #senders = new Map<number, Operation>();
+  /** The same of those that are under way. */
+  readonly #underWay = new Map<number, Operation>();
   /** Requests that were not answered in time. */
   readonly #givenUp = new Set<number>();
   /** Who has learnt that he won a lease, by its token. */
@@ -33,7 +35,8 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
     const operation = this.#callNow();
     if (operation) {
       this.#senders.set(id, operation);
-      if (this.#model.isGuarded(request)) troubles.asked(operation.region);
+      this.#underWay.set(id, operation);
+      if (this.#model.isGuarded(request)) troubles.asked(operation);
     }
     for (const token of this.#model.leasesReleased(request)) {
       // Not where it is voided by a call that deletes or sets its key.
@@ -59,8 +62,10 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
     const { notes, ledger, origins, entries, elections, finality, promptness, scheduler } = this.#checks;
-    if (!process)
-      notes.log(`store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : (meaning.tags ?? '')}`);
+    if (!process) {
+      const what = 'key' in meaning ? meaning.key : 'tags' in meaning ? meaning.tags : '';
+      notes.log(`store by itself: ${meaning.kind} ${what}`);
+    }
     const committed = meaning.kind === 'committed' ? origins.get(valueIdIn(meaning.bytes)) : undefined;
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
@@ -71,7 +76,8 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
     const gone = before && origins.get(valueIdIn(before));
     if (gone) gone.goneAt = origins.tick();
     if (meaning.kind === 'granted' && !meaning.isVoid) elections.granted(meaning);
-    if (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows)) elections.recordChanged();
+    const isChanged = meaning.kind === 'made' || (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows));
+    if (isChanged) elections.recordChanged();
     if (meaning.kind === 'invalidated' && meaning.lost) finality.recordLost();
     promptness.changed({ isCut: meaning.kind === 'invalidated' && meaning.hard });
   }
@@ -79,7 +85,10 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
   answered(process: SimulatedProcess, id: number, request: Request, reply: Reply): void {
     const { notes, scheduler } = this.#checks;
     notes.log(`${process.name} learns ${id}`);
-    if (this.#model.isRepeated(reply)) process.troubledAt = scheduler.now;
+    this.#underWay.delete(id);
+    const isRefused = this.#model.isRefused?.(reply) === true;
+    if (isRefused || this.#model.isRepeated(reply)) process.troubledAt = scheduler.now;
+    if (isRefused) this.#hasNotAsked(id, request);
     const tickets = this.#senders.get(id)?.tickets;
     if (!tickets) return;
     for (const [key, won] of this.#model.leasesWon(request, reply)) {
@@ -91,6 +100,27 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
   failed(process: SimulatedProcess, id: number, request: Request): void {
     this.#checks.notes.log(`${process.name} fails ${id}`);
     this.#givenUp.add(id);
+    this.#underWay.delete(id);
+    this.#hasNotAsked(id, request);
+  }
+
+  /** The call that the running code is part of is told that the store has not answered in time. */
+  ranOut({ verb, key }: { readonly verb: string; readonly key?: string }): void {
+    const { notes, scheduler } = this.#checks;
+    const operation = this.#callNow();
+    if (!operation || !this.#model.asksOneByOne) return;
+    const { process } = operation.region;
+    // It may wait for what another call has asked, which the network may have given up a millisecond before this one began.
+    const isWaiting = [...this.#underWay.values()].some(({ region }) => region.process === process);
+    if (!isWaiting && process.troubledAt < operation.time - 1) return;
+    notes.log(`call ${operation.id} gives up`);
+    process.troubledAt = scheduler.now;
+    // Of a lease that is told to it later it knows nothing.
+    if (verb !== 'acquire' && verb !== 'acquireMulti') return;
+    for (const each of key === undefined ? operation.keys : [key]) operation.tickets.set(each, undefined);
+  }
+
+  #hasNotAsked(id: number, request: Request): void {
     for (const key of this.#model.leasesAsked(request)?.keys() ?? [])
       this.#senders.get(id)?.tickets.set(key, undefined);
   }

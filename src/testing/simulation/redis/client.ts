@@ -4,17 +4,23 @@ import { wakeChannel } from '../../../backends/redis/names.js';
 import type { Link } from '../network.js';
 import type { Command, Reply } from './server.js';
 
+export interface Wire {
+  /** `key` routes it, where there are several servers. */
+  send(command: Command, key: string): Promise<Reply>;
+  readonly subscribe: Link<Command, Reply>['subscribe'];
+}
+
 export class SimulatedClient implements RedisClient {
   readonly place = 'simulated:6379';
   readonly opening = undefined;
-  readonly #link: Link<Command, Reply>;
+  readonly #wire: Wire;
 
-  constructor(link: Link<Command, Reply>) {
-    this.#link = link;
+  constructor(wire: Wire) {
+    this.#wire = wire;
   }
 
-  async send(words: readonly [string, ...Word[]], _key: string): Promise<unknown> {
-    const reply = await this.#link.send(words);
+  async send(words: readonly [string, ...Word[]], key: string): Promise<unknown> {
+    const reply = await this.#wire.send(words, key);
     if ('error' in reply) throw new Error(reply.error);
     return reply.value;
   }
@@ -34,7 +40,7 @@ export class SimulatedClient implements RedisClient {
         end(lock);
         ends.set(
           lock,
-          this.#link.subscribe(wakeChannel(lock), () => heard(lock)),
+          this.#wire.subscribe(wakeChannel(lock), () => heard(lock)),
         );
       },
       unsubscribe: async (lock) => end(lock),

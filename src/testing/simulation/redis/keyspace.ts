@@ -52,6 +52,13 @@ export class Keyspace {
     return isThere;
   }
 
+  /** To another server, with the time it has left. */
+  moveTo(other: Keyspace, key: string): void {
+    const entry = this.#keys.get(key);
+    this.#keys.delete(key);
+    if (entry) other.#keys.set(key, entry);
+  }
+
   expire(key: string, ms: number): void {
     const value = this.read(key);
     if (value) this.write(key, value, ms);

@@ -1,15 +1,20 @@
 /** What a Python program says to a Redis: dogpile.cache's commands. */
 import type { StrangerSetting } from '../model.js';
-import type { Link } from '../network.js';
 import type { PythonStore } from '../python.js';
 import { type Command, PYTHON_RELEASE, type Reply } from './server.js';
 
+/** How it reaches its server, and what it calls locks. */
+export interface PythonWire {
+  ask(command: Command): Promise<Reply>;
+  lockOf(key: string): string;
+}
+
 export class PythonClient implements PythonStore {
-  readonly #link: Link<Command, Reply>;
+  readonly #wire: PythonWire;
   readonly #setting: StrangerSetting;
 
-  constructor(link: Link<Command, Reply>, setting: StrangerSetting) {
-    this.#link = link;
+  constructor(wire: PythonWire, setting: StrangerSetting) {
+    this.#wire = wire;
     this.#setting = setting;
   }
 
@@ -28,11 +33,11 @@ export class PythonClient implements PythonStore {
 
   async lock(key: string, token: string, ms: number | undefined): Promise<boolean> {
     const px = ms === undefined ? [] : ['PX', String(ms)];
-    return (await this.#ask('SET', `_lock${key}`, token, ...px, 'NX')) !== null;
+    return (await this.#ask('SET', this.#wire.lockOf(key), token, ...px, 'NX')) !== null;
   }
 
   async unlock(key: string, token: string): Promise<void> {
-    await this.#ask('EVALSHA', PYTHON_RELEASE, '1', `_lock${key}`, token);
+    await this.#ask('EVALSHA', PYTHON_RELEASE, '1', this.#wire.lockOf(key), token);
   }
 
   #ask(...command: Command): Promise<unknown> {
@@ -43,7 +48,7 @@ export class PythonClient implements PythonStore {
         process.clock.clearTimeout(timer);
         run();
       };
-      this.#link.send(command).then(
+      this.#wire.ask(command).then(
         (reply) => settle(() => ('error' in reply ? reject(new Error(reply.error)) : resolve(reply.value))),
         (error: unknown) => settle(() => reject(error)),
       );
