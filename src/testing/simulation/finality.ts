@@ -62,7 +62,8 @@ export class Finality {
     if (effect === undefined)
       return this.#violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
     for (const scope of scopesOf(operation)) {
-      const since = operation.effects.get(scope.replace(/^key /, '')) ?? effect;
+      const key = scope.replace(/^key /, '');
+      const since = operation.overruled.get(key) ?? operation.effects.get(key) ?? effect;
       raise(this.#softBarriers, scope, since);
       if (isCut && !hard) continue;
       raise(this.#barriers, scope, since);
@@ -79,7 +80,8 @@ export class Finality {
     if (!origin || origin.key !== key || value.key !== key)
       return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
-    if (origin.isDoubtful) return;
+    const { doubt } = origin;
+    if (doubt && (operation.time <= doubt.until || doubt.mayStay())) return;
     const isUnleased = 'token' in origin && origin.token === undefined && !origin.isCommitted;
     const { ownBarriers, hardBarriers } = operation;
     const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;

@@ -36,13 +36,15 @@ export interface Wiretap<Request, Reply> {
   failed(process: SimulatedProcess, id: number, request: Request): void;
 }
 
-export interface NetworkOptions {
+export interface NetworkOptions<Request> {
   /** Milliseconds until a request that was not answered is told to have failed. */
   readonly deadline: number;
   /** Whether the client then rejects; else it goes on waiting, and whoever called it has deadlines of his own. */
   readonly rejects: boolean;
   /** What a process sends arrives in that order, and so do the answers. */
   readonly isOrdered: boolean;
+  /** The connection that a request goes over, where a process has several: each keeps an order of its own. */
+  readonly connectionOf?: ((request: Request) => string) | undefined;
   /** What a process sends in one instant arrives together. */
   readonly isBatched: boolean;
   readonly faults: Faults;
@@ -62,10 +64,10 @@ export class Network<Request, Reply> {
   readonly #scheduler: Scheduler;
   readonly #server: Server<Request, Reply>;
   readonly #wiretap: Wiretap<Request, Reply>;
-  readonly #options: NetworkOptions;
+  readonly #options: NetworkOptions<Request>;
   readonly #subscribers = new Map<string, Set<{ readonly process: SimulatedProcess; readonly run: () => void }>>();
-  /** By process: when the last message arrives, there and back. */
-  readonly #arrivals = new Map<SimulatedProcess, { there: number; back: number; sentAt: number }>();
+  /** By process and connection: when the last message arrives, there and back. */
+  readonly #arrivals = new Map<string, { there: number; back: number; sentAt: number }>();
   #requests = 0;
   readonly faults: Faults;
   /** `refusing`: requests fail at once; `silent`: they are lost. */
@@ -75,7 +77,7 @@ export class Network<Request, Reply> {
     scheduler: Scheduler,
     server: Server<Request, Reply>,
     wiretap: Wiretap<Request, Reply>,
-    options: NetworkOptions,
+    options: NetworkOptions<Request>,
   ) {
     this.#scheduler = scheduler;
     this.#server = server;
@@ -96,7 +98,8 @@ export class Network<Request, Reply> {
     for (const subscriber of this.#subscribers.get(channel) ?? []) {
       if (this.#scheduler.chance.hits(this.faults.lose)) continue;
       const isThere = () => this.#subscribers.get(channel)?.has(subscriber);
-      this.#carry(subscriber.process, 'back', () => subscriber.process.deliver(() => isThere() && subscriber.run()));
+      const { process, run } = subscriber;
+      this.#carry(process.name, 'back', () => process.deliver(() => isThere() && run()));
     }
   }
 
@@ -127,7 +130,8 @@ export class Network<Request, Reply> {
         trouble();
         reject(new Error('The store refuses connections.'));
       };
-      if (this.outage === 'refusing') return this.#carry(process, 'back', () => process.deliver(() => answer(refuse)));
+      if (this.outage === 'refusing')
+        return this.#carry(this.#wayOf(process, request), 'back', () => process.deliver(() => answer(refuse)));
       this.#deliver(process, id, request, (reply) =>
         process.deliver(() =>
           answer(() => {
@@ -145,22 +149,28 @@ export class Network<Request, Reply> {
     const { chance } = this.#scheduler;
     if (chance.hits(this.faults.lose)) return;
     const isRepeated = chance.hits(this.faults.repeat);
-    this.#carry(process, 'there', () => {
+    const way = this.#wayOf(process, request);
+    this.#carry(way, 'there', () => {
       if (this.outage !== 'none') return;
       const answer = this.#server.handle(request, this.#scheduler.now);
       this.#wiretap.handled(process, id, request, answer);
       if (isRepeated) this.#deliver(process, id, request, reply);
-      else if (!chance.hits(this.faults.lose)) this.#carry(process, 'back', () => reply(answer));
+      else if (!chance.hits(this.faults.lose)) this.#carry(way, 'back', () => reply(answer));
     });
   }
 
-  #carry(process: SimulatedProcess, way: 'there' | 'back', arrive: () => void): void {
+  #wayOf({ name }: SimulatedProcess, request: Request): string {
+    const { connectionOf } = this.#options;
+    return connectionOf ? `${name} ${connectionOf(request)}` : name;
+  }
+
+  #carry(connection: string, way: 'there' | 'back', arrive: () => void): void {
     const { chance, now } = this.#scheduler;
     const { slow, delay, slowDelay } = this.faults;
     let takes = chance.between(1, chance.hits(slow) ? slowDelay : delay);
     if (this.#options.isOrdered) {
-      const last = this.#arrivals.get(process) ?? { there: 0, back: 0, sentAt: Number.NEGATIVE_INFINITY };
-      this.#arrivals.set(process, last);
+      const last = this.#arrivals.get(connection) ?? { there: 0, back: 0, sentAt: Number.NEGATIVE_INFINITY };
+      this.#arrivals.set(connection, last);
       const isTogether = this.#options.isBatched && way === 'there' && last.sentAt === now;
       last[way] = Math.max(isTogether ? now : now + takes, last[way] + AT_ONCE);
       if (way === 'there') last.sentAt = now;

@@ -9,7 +9,9 @@ import type { SimulatedValue, WatchedRegion } from './calls.js';
 import { Chance } from './chance.js';
 import { Client, Database } from './clients.js';
 import { FencedModel, type FencedModelOptions } from './fenced-model.js';
+import type { Excuse } from './memcached/excuses.js';
 import { MemcachedModel, type MemcachedModelOptions } from './memcached/model.js';
+import { PackageModel, type PackageName } from './memcached/package-model.js';
 import type { StoreModel } from './model.js';
 import { Network } from './network.js';
 import { SimulatedProcess } from './process.js';
@@ -34,6 +36,13 @@ export interface MemcachedSimulationOptions extends CommonOptions {
   readonly lease?: 'server' | 'key' | undefined;
   /** Server and client, where they are not to be the sound ones. */
   readonly memcached?: Pick<MemcachedModelOptions, 'server' | 'peers'> | undefined;
+}
+
+export interface PackageSimulationOptions extends CommonOptions {
+  /** The package with CAS, or the one without. Default: drawn. */
+  readonly name?: PackageName | undefined;
+  /** A promise that is held against it although it is excused: to see that the excuse is needed. */
+  readonly unexcused?: Excuse | undefined;
 }
 
 interface CommonOptions {
@@ -103,6 +112,16 @@ export function simulateMemcached({ memcached, ...options }: MemcachedSimulation
   return new Simulation(model, chance, options, keepsGenerations).run();
 }
 
+/** Over a simulated memcached behind a client package, with the real backend and adapter, and Python programs beside it. */
+export function simulatePackage({ unexcused, ...options }: PackageSimulationOptions): Promise<SimulationReport> {
+  const chance = new Chance(options.seed);
+  const name = options.name ?? (chance.hits(0.5) ? 'memcache_client' : 'memjs');
+  // Else entries outlive the simulation.
+  const expirationTime = chance.hits(0.3) ? 1000 : undefined;
+  const model = new PackageModel({ ...LEASES, deadline: DEADLINE, name, expirationTime, unexcused });
+  return new Simulation(model, chance, options, false).run();
+}
+
 class Simulation<Request, Reply> {
   readonly #options: CommonOptions;
   readonly #chance: Chance;
@@ -148,6 +167,7 @@ class Simulation<Request, Reply> {
       rejects: model.wire.rejects && !this.#isGuarded,
       isOrdered: model.wire.isOrdered,
       isBatched: model.wire.isBatched ?? false,
+      connectionOf: model.wire.connectionOf,
       faults: { ...QUIET },
     });
     this.#trouble = new TroubleMaker({
@@ -161,6 +181,8 @@ class Simulation<Request, Reply> {
       log: (line) => this.#watch.log(line),
     });
     model.publish = (key) => this.#network.publish(key);
+    model.won = (key, token) => this.#watch.won(key, token);
+    model.violated = (what) => this.#watch.violated(what);
   }
 
   async run(): Promise<SimulationReport> {
@@ -188,7 +210,9 @@ class Simulation<Request, Reply> {
     await this.#scheduler.run(PATIENCE, { steps: MOST_STEPS, stop: () => this.#isDone() });
     this.#trouble.end();
     await this.#scheduler.run(this.#scheduler.now + PATIENCE, { steps: MOST_STEPS });
-    this.#watch.checkRest(this.#processes, this.#regions.values());
+    // Python may wait for ever for a lock that nobody releases.
+    const ours = new Set([...this.#regions.values()].map(({ process }) => process));
+    this.#watch.checkRest([...ours], this.#regions.values());
     for (const { label, process } of this.#resting) if (process.isAlive) this.#watch.violated(`${label} is never idle`);
     const { calls, creations, violations, trace } = this.#watch;
     return { seed, steps: this.#scheduler.steps, calls, creations, violations, trace };

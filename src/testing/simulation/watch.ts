@@ -20,18 +20,19 @@ import {
 import { Elections } from './elections.js';
 import { cutOf, valueIdIn } from './entries.js';
 import { Finality } from './finality.js';
-import { Ledger } from './ledger.js';
+import { Ledger, mayStay } from './ledger.js';
 import type { Meaning, StoreModel } from './model.js';
 import type { Wiretap } from './network.js';
 import type { SimulatedProcess } from './process.js';
 import { Promptness } from './promptness.js';
 import type { Scheduler } from './scheduler.js';
+import { Steps } from './steps.js';
 import { Troubles } from './troubles.js';
 
 /** The call that the running code is part of. One for all simulations: until Node 24 every storage slows every promise of the process. */
 const current = new AsyncLocalStorage<Operation>();
 
-const GONE: readonly Meaning['kind'][] = ['removed', 'deleted elsewhere', 'evicted entry'];
+const GONE: readonly Meaning['kind'][] = ['removed', 'taken back', 'deleted elsewhere', 'evicted entry'];
 
 export interface WatchOptions {
   /** Milliseconds that a request may take when nothing goes wrong. */
@@ -58,6 +59,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   readonly #finality: Finality;
   readonly #elections: Elections;
   readonly #promptness: Promptness;
+  readonly #steps: Steps;
   /** Calls that have not settled. */
   readonly #pending = new Set<Operation>();
   /** Calls by the requests that they sent. */
@@ -81,10 +83,13 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const entryOf = (key: string) => this.#entryOf(key);
     const recordsOf = (region: string) => model.recordsOf(region);
     this.#ledger = new Ledger(violated, options.lockMaxHold);
+    const originOf = (id: number) => this.#origins.get(id);
+    this.#steps = new Steps({ scheduler, ledger: this.#ledger, deadline, originOf, entryOf, violated });
     this.#finality = new Finality(violated, this.#origins, { skew, isForeignCut: !model.isPiecemeal });
     this.#elections = new Elections({
       scheduler,
       ledger: this.#ledger,
+      isStuck: (process, key) => model.isStuck?.(process, key) ?? this.#ledger.isStuck(key, scheduler.now),
       // What is known of the records may be as old as the request.
       slack: model.isPiecemeal ? deadline : 0,
       entryOf,
@@ -125,7 +130,9 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   handled(process: SimulatedProcess, id: number, request: Request, reply: Reply): void {
     this.log(`store ${id} of ${process.name}: ${this.#options.trace ? this.#model.describe(request, reply) : ''}`);
     const operation = this.#senders.get(id);
-    for (const meaning of this.#model.meaningOf(request, reply)) {
+    for (const told of this.#model.meaningOf(request, reply)) {
+      this.#steps.check(operation, process, told);
+      const meaning = this.#steps.asCalled(operation, process, told);
       this.happened(meaning, process, id);
       // Nobody is left who would learn of it: it lapses.
       const isGivenUp = this.#givenUp.has(id) || this.#model.isGivenUp?.(request);
@@ -140,7 +147,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     const committed = meaning.kind === 'committed' ? this.#origins.get(valueIdIn(meaning.bytes)) : undefined;
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
-      committed.isDoubtful = this.#ledger.isDoubtful(meaning.token, this.#scheduler.now);
+      committed.doubt = this.#steps.doubtAbout(meaning);
     }
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
@@ -168,6 +175,14 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       this.#senders.get(id)?.tickets.set(key, undefined);
   }
 
+  /** The process learns that it has won a lease, for the call that is running. */
+  won(key: string, token: string): void {
+    const tickets = current.getStore()?.tickets;
+    if (!tickets) return;
+    tickets.set(key, { token });
+    this.#winners.set(token, tickets);
+  }
+
   #enter(meaning: Meaning): void {
     if (meaning.kind === 'committed' || meaning.kind === 'said' || meaning.kind === 'written elsewhere') {
       const { key, bytes, ttl = Number.POSITIVE_INFINITY, region } = meaning;
@@ -187,6 +202,9 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   #takesEffect(operation: Operation, meaning: Meaning): void {
     const { kind } = meaning;
     if (kind === 'invalidated' && meaning.follows) return;
+    const isOver = isRemoval(operation.verb) || isSaid(operation.verb);
+    if (kind === 'looked' && isOver && !operation.overruled.has(meaning.key))
+      operation.overruled.set(meaning.key, this.#tick());
     const isIts =
       ((kind === 'said' || kind === 'written elsewhere') && operation.written.length > 0) ||
       (kind === 'removed' && isRemoval(operation.verb)) ||
@@ -215,7 +233,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       isForeign,
       order: never,
       time: never,
-      isDoubtful: false,
+      doubt: undefined,
       isCommitted: false,
     };
     this.#origins.set(this.#ids, origin);
@@ -275,6 +293,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       tickets: new Tickets(),
       effect: undefined,
       effects: new Map(),
+      overruled: new Map(),
       creates: false,
     };
     this.#say(operation);
@@ -312,6 +331,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       endedIn: undefined,
     });
     this.creations++;
+    if (token) this.#steps.began(token);
     this.log(`${label} creates ${key} as ${value.id} ${token ? `under #${token.slice(0, 4)}` : 'without a lease'}`);
     this.#elections.began(creation, operation, (since) => this.troubles.isCutOff(region, since));
     return creation;
@@ -320,6 +340,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
   endCreation(creation: Creation): void {
     creation.endedIn = this.#scheduler.steps;
     const { process, token } = creation;
+    if (token) this.#steps.ended(token);
     const lapsed = token === undefined ? undefined : this.#ledger.lapsed(token, this.#scheduler.now);
     if (lapsed && Math.max(process.troubledAt, process.disturbedAt) < lapsed.at)
       this.violated(`${process.name} let its lease lapse while it created ${creation.key}`);
@@ -332,12 +353,15 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       if (region.process.isAlive)
         this.violated(`call ${id} of ${region.label} ${verb} ${keys.join(' ')} never settles`);
     }
-    for (const { key, token, process, at } of this.#ledger.open) {
-      if (process.isAlive && process.troubledAt < at && process.disturbedAt < at)
+    for (const { key, token, process, at, isTriedFor } of this.#ledger.open) {
+      const isExcused = process.troubledAt >= at && (isTriedFor?.() ?? true);
+      if (process.isAlive && process.disturbedAt < at && !isExcused)
         this.violated(`${process.name} has kept the lease ${key}#${token.slice(0, 4)}`);
     }
-    for (const { key, token, process } of this.#ledger.notTakenBack) {
-      if (process.isAlive && process.troubledAt < this.#scheduler.now - this.#options.deadline)
+    for (const doubtful of this.#ledger.notTakenBack) {
+      const { key, token, process } = doubtful.grant;
+      const isRecent = !doubtful.how && process.troubledAt >= this.#scheduler.now - this.#options.deadline;
+      if (!isRecent && !mayStay(doubtful))
         this.violated(`${process.name} has not taken back what it stored under ${key}#${token.slice(0, 4)}`);
     }
     for (const { name, isAlive, timers } of processes) {
