@@ -202,7 +202,7 @@ const mutants: Record<string, Mutant> = {
           return reply;
         }
       })(),
-    finds: /was granted .* while .* stands|let its lease lapse/,
+    finds: /was granted .* while .* stands|let its lease lapse|has kept the lease/,
   },
   'an invalidation that is not kept': {
     server: () =>

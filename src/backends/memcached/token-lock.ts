@@ -124,8 +124,8 @@ export class TokenLocks {
     const found = await this.#look(key);
     if (!found) return false;
     const text = textOf(found);
-    if (text === OURS + token) return true;
-    const seen = { by: found.cas ?? text, hasTtl: text.startsWith(OURS) };
+    if (text.startsWith(OURS)) return text === OURS + token;
+    const seen = { by: found.cas ?? text, hasTtl: false };
     if (waits && this.#foreign.isStuck(name, seen, this.#options.host().clock.now()))
       throw stuck(name, this.#options.lockMaxHold);
     return false;

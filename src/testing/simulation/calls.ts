@@ -25,11 +25,17 @@ export interface Origin {
   order: number;
   time: number;
   /** Stored under a lease that did not stand, and taken back at once: who read it meanwhile may have been given it. */
-  isDoubtful: boolean;
+  doubt: Doubt | undefined;
   /** When it was taken back or overwritten, in the order of events. */
   goneAt: number;
   /** It has been stored by a commit. */
   isCommitted: boolean;
+}
+
+/** `until`: by when it is taken back at the latest, by the time of the simulation, unless its creator may leave it there. */
+export interface Doubt {
+  readonly until: number;
+  mayStay(): boolean;
 }
 
 export interface Creation extends Origin {
@@ -140,6 +146,8 @@ export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
   effectAt: number | undefined;
   /** The same of each key; when it was removed first: what is removed once more was stored under a lease that stood until then. */
   readonly effects: Map<string, number>;
+  /** When it began to end the lease of each key, where that is a step of its own: what began before is gone, whatever comes next. */
+  readonly overruled: Map<string, number>;
   /** Its creator was called. */
   creates: boolean;
 }

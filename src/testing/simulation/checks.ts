@@ -7,6 +7,7 @@ import { Notes } from './notes.js';
 import { Origins } from './origins.js';
 import { Promptness } from './promptness.js';
 import type { Scheduler } from './scheduler.js';
+import { Steps } from './steps.js';
 import { StoredEntries } from './stored-entries.js';
 import { Troubles } from './troubles.js';
 
@@ -31,12 +32,13 @@ export interface Checks {
   readonly finality: Finality;
   readonly elections: Elections;
   readonly promptness: Promptness;
+  readonly steps: Steps;
   readonly troubles: Troubles;
 }
 
 export function makeChecks(
   scheduler: Scheduler,
-  model: Pick<StoreModel<never, never>, 'recordsOf' | 'isPiecemeal' | 'bound' | 'heldFor' | 'asksInParts'>,
+  model: Pick<StoreModel<never, never>, 'recordsOf' | 'isPiecemeal' | 'bound' | 'heldFor' | 'asksInParts' | 'isStuck'>,
   { deadline, lockMaxHold, cooldown, skew, keys, trace }: CheckOptions,
 ): Checks {
   const notes = new Notes(scheduler, trace);
@@ -49,6 +51,7 @@ export function makeChecks(
   const elections = new Elections({
     scheduler,
     ledger,
+    isStuck: (process, key) => model.isStuck?.(process, key) ?? ledger.isStuck(key, scheduler.now),
     // What is known of the records may be as old as the request.
     slack: model.isPiecemeal ? deadline : 0,
     heldFor: model.heldFor ?? 0,
@@ -66,6 +69,7 @@ export function makeChecks(
     finality: new Finality(violated, origins, { skew, bound: model.bound ?? 0, isForeignCut: !model.isPiecemeal }),
     elections,
     promptness: new Promptness({ scheduler, keys, patience: 5 * deadline, skew, entryOf, violated }),
+    steps: new Steps({ scheduler, ledger, deadline, originOf: (id) => origins.get(id), entryOf, violated }),
     troubles: new Troubles({
       scheduler,
       cooldown,

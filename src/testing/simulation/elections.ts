@@ -6,6 +6,7 @@ import type { Creation, Operation, WatchedRegion } from './calls.js';
 import { cutOf, isFreshByRecords } from './entries.js';
 import type { Ledger } from './ledger.js';
 import type { Granted, RecordsKnown, Won } from './model.js';
+import type { SimulatedProcess } from './process.js';
 import type { Scheduler } from './scheduler.js';
 
 /** What there was when a lease was granted. */
@@ -18,6 +19,8 @@ interface Sight {
 export interface ElectionsOptions {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
+  /** Whether a process has waited for another program's lock for as long as it has to. */
+  isStuck(process: SimulatedProcess, key: string): boolean;
   /** By how much what a process knows may be older than its lease, in milliseconds. */
   readonly slack: number;
   /** For how long it goes by records as they were, in milliseconds. */
@@ -58,12 +61,12 @@ export class Elections {
 
   /** `isCutOff`: whether its region may have found since then that the store can't be asked. */
   began(creation: Creation, operation: Operation | undefined, isCutOff: (since: number) => boolean): void {
-    const { ledger, scheduler, violated } = this.#options;
+    const { isStuck, violated } = this.#options;
     const { key, process } = creation;
     const isAsked = operation?.tickets.has(key) === true;
     const ticket = operation?.tickets.get(key);
     operation?.tickets.delete(key);
-    if (!isAsked && !isCutOff(creation.askedAt) && !ledger.isStuck(key, scheduler.now))
+    if (!isAsked && !isCutOff(creation.askedAt) && !isStuck(process, key))
       violated(`${process.name} creates ${key} without having asked for its lease`);
     if (ticket && !creation.hasLostLease) this.#checkLease(creation, ticket, isCutOff);
     else if (!creation.hasLostLease) this.#checkAlone(creation);

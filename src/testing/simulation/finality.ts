@@ -78,7 +78,8 @@ export class Finality {
     if (effect === undefined || effectAt === undefined)
       return this.#violated(`${verb} of ${keys.join(' ')} returned without having been carried out`);
     for (const scope of scopesOf(operation)) {
-      const since = operation.effects.get(scope.replace(/^key /, '')) ?? effect;
+      const key = scope.replace(/^key /, '');
+      const since = operation.overruled.get(key) ?? operation.effects.get(key) ?? effect;
       const isHard = !isCut || hard;
       const from = isCut ? effectAt + this.#options.bound : effectAt;
       this.#barriers.push({ scope, since, isHard, by: region.process, from });
@@ -95,7 +96,9 @@ export class Finality {
     if (!origin || origin.key !== key || value.key !== key)
       return this.#violated(`call ${id} for ${key} was given a value of ${value.key}`);
     // What was created while the store was out of reach knows of its own region's invalidations alone (protocol).
-    if (origin.isDoubtful && operation.order < origin.goneAt) return;
+    const { doubt } = origin;
+    const isThere = operation.order < origin.goneAt;
+    if (doubt && isThere && (operation.time <= doubt.until || doubt.mayStay())) return;
     const isUnleased = 'token' in origin && origin.token === undefined && !origin.isCommitted;
     const { ownBarriers, hardBarriers } = operation;
     const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;

@@ -2,7 +2,7 @@
  * The checks' own account of leases: what was granted, and until when it stands, from the meaning of what was asked and answered and
  * from nothing the store keeps. Decides whether a grant, a renewal, a commit or a release was lawful.
  */
-import type { Fence, Granted, Meaning } from './model.js';
+import type { Fence, Granted, InSteps, Meaning } from './model.js';
 import type { SimulatedProcess } from './process.js';
 
 /** What changes what is stored under a key. */
@@ -10,12 +10,19 @@ const CHANGES: readonly Meaning['kind'][] = [
   'committed',
   'said',
   'removed',
+  'taken back',
   'written elsewhere',
   'deleted elsewhere',
   'evicted entry',
 ];
 /** Of leases. Other programs know nothing of ours. */
-const SAYS_NOTHING: readonly Meaning['kind'][] = ['evicted entry', 'written elsewhere', 'deleted elsewhere'];
+const SAYS_NOTHING: readonly Meaning['kind'][] = [
+  'evicted entry',
+  'written elsewhere',
+  'deleted elsewhere',
+  'looked',
+  'taken back',
+];
 
 export interface Grant {
   readonly key: string;
@@ -26,6 +33,7 @@ export interface Grant {
   readonly isForeign: boolean;
   readonly fence: Fence;
   readonly isVoid: boolean;
+  readonly isTriedFor: (() => boolean) | undefined;
   until: number;
   /** A hard invalidation of its region lets others take it over, and its holder not renew it; a commit is judged by its generation. */
   isCut: boolean;
@@ -35,6 +43,18 @@ export interface Grant {
   overruled: string | undefined;
   /** What has become of the value that was stored when it was granted, if anything. */
   overwritten: string | undefined;
+}
+
+/** What was stored under a lease that did not stand. */
+export interface Doubtful {
+  readonly grant: Grant;
+  readonly how: InSteps | undefined;
+}
+
+/** Whether nobody can be asked to take it back. */
+export function mayStay({ grant: { process }, how }: Doubtful): boolean {
+  if (!process.isAlive) return how?.mayDie ?? true;
+  return how !== undefined && (how.isLate || how.isCutOff());
 }
 
 export class Ledger {
@@ -48,12 +68,16 @@ export class Ledger {
   readonly #releases = new Map<string, { readonly request: number; readonly at: number }>();
   readonly #givenUp = new Set<string>();
   /** By key: what was stored under a lease that did not stand, and is to be taken back. */
-  readonly #doubtful = new Map<string, Grant>();
+  readonly #doubtful = new Map<string, Doubtful>();
 
   /** `maxHold`: how long a holder renews at most, in milliseconds. */
   constructor(violated: (what: string) => void, maxHold: number) {
     this.#violated = violated;
     this.#maxHold = maxHold;
+  }
+
+  grantOf(token: string): Grant | undefined {
+    return this.#grants.get(token);
   }
 
   stands(token: string, now: number): boolean {
@@ -84,8 +108,8 @@ export class Ledger {
     );
   }
 
-  /** Leases under which something was stored that should not be there, and still is. */
-  get notTakenBack(): readonly Grant[] {
+  /** What was stored that should not be there, and still is. */
+  get notTakenBack(): readonly Doubtful[] {
     return [...this.#doubtful.values()];
   }
 
@@ -93,6 +117,14 @@ export class Ledger {
   overruled(key: string): void {
     for (const grant of this.#grants.values())
       if (grant.key === key && grant.overruled) grant.ended ??= `its key was ${grant.overruled}`;
+  }
+
+  /** What was stored under it is none of its process's any more: it has ended, and not by a release that was heard of. */
+  mayTakeBack(token: string, now: number): boolean {
+    const grant = this.#grants.get(token);
+    if (!grant || this.stands(token, now)) return false;
+    const { ended, process, at } = grant;
+    return ended !== 'released' || Math.max(process.troubledAt, process.disturbedAt) >= at;
   }
 
   /** A process has asked to release it. */
@@ -110,13 +142,20 @@ export class Ledger {
     }
     if (meaning.kind === 'made') return;
     if (meaning.kind === 'denied') return this.#denied(meaning, process, now);
+    if (meaning.kind === 'looked' && process) return this.#looked(meaning.key, process, now);
+    if (meaning.kind === 'touched') {
+      const grant = this.#grants.get(meaning.of);
+      if (grant) grant.until = now + meaning.ms;
+      return;
+    }
     if (CHANGES.includes(meaning.kind)) this.#changed(meaning);
     if (SAYS_NOTHING.includes(meaning.kind)) return;
     if (!('token' in meaning)) {
-      const isLost = meaning.kind === 'evicted lease';
-      const grant = isLost && meaning.of ? this.#grants.get(meaning.of) : this.#latest.get(meaning.key);
+      const of = 'of' in meaning ? meaning.of : undefined;
+      const isLost = meaning.kind === 'evicted lease' || of !== undefined;
+      const grant = of === undefined ? this.#latest.get(meaning.key) : this.#grants.get(of);
       // A lock that is removed by itself stands until then.
-      if (!grant || !(isLost || !(grant.isForeign || grant.fence === 'reread'))) return;
+      if (!grant || !(isLost || !(grant.isForeign || isApart(grant)))) return;
       if ('leavesLease' in meaning && meaning.leavesLease) grant.overruled ??= meaning.kind;
       else grant.ended ??= `its key was ${meaning.kind}`;
       return;
@@ -134,7 +173,8 @@ export class Ledger {
       return;
     }
     if (kind === 'committed' && !this.isItsOwn(token, now)) {
-      if (grant?.fence === 'reread') this.#doubtful.set(key, grant);
+      const { how } = meaning;
+      if (grant && isApart(grant) && how?.isRead !== false) this.#doubtful.set(key, { grant, how });
       else this.#violated(`a commit was stored under ${whose}, which no longer stands (${whyNot(grant)})`);
     }
     if (kind === 'refused' && stands && !meaning.fenced)
@@ -147,7 +187,14 @@ export class Ledger {
       if (before && before.request !== request && !isTroubled) this.#violated(`the lease ${whose} was released twice`);
       this.#releases.set(token, { request, at: now });
     }
-    if (grant) grant.ended ??= kind;
+    // Where it is a step of its own, a commit leaves the lease to be released.
+    if (grant && !(kind === 'committed' && grant.fence === 'steps')) grant.ended ??= kind;
+  }
+
+  /** Who looks for a lease of his that has lapsed finds nothing to release. */
+  #looked(key: string, process: SimulatedProcess, now: number): void {
+    for (const grant of this.#grants.values())
+      if (grant.process === process && grant.key === key && grant.until <= now) this.#givenUp.add(grant.token);
   }
 
   /** Whether a commit under it is lawful. */
@@ -170,12 +217,13 @@ export class Ledger {
   }
 
   /**
-   * Whether what is stored under it may be there for a moment and no more: its lock is gone, or about to be, since the key was set; what
+   * Whether what is stored under it may be there for a moment and no more: its lock is gone; or about to be, since the key was set: what
    * was set would be in its way, had nobody deleted that.
    */
   isDoubtful(token: string, now: number): boolean {
     const grant = this.#grants.get(token);
-    return grant?.fence === 'reread' && (grant.overwritten === 'said' || !this.isItsOwn(token, now));
+    if (!grant || !isApart(grant)) return false;
+    return (grant.fence === 'reread' && grant.overwritten === 'said') || !this.isItsOwn(token, now);
   }
 
   /** Who is denied a lease waits for somebody: there has to be somebody. */
@@ -190,7 +238,7 @@ export class Ledger {
   }
 
   #granted(
-    { key, token, ms, region, isForeign = false, fence = 'lease', isVoid = false }: Granted,
+    { key, token, ms, region, isForeign = false, fence = 'lease', isVoid = false, isTriedFor }: Granted,
     process: SimulatedProcess | undefined,
     now: number,
   ): void {
@@ -213,6 +261,7 @@ export class Ledger {
       isForeign,
       fence,
       isVoid,
+      isTriedFor,
       ended: isVoid ? 'it was void' : undefined,
       overruled: undefined,
       overwritten: undefined,
@@ -220,6 +269,11 @@ export class Ledger {
     this.#grants.set(token, grant);
     if (!isVoid) this.#latest.set(key, grant);
   }
+}
+
+/** A lock beside what is stored: neither ends the other. */
+function isApart({ fence }: Grant): boolean {
+  return fence === 'reread' || fence === 'steps';
 }
 
 function whyNot(grant: Grant | undefined): string {

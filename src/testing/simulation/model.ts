@@ -13,17 +13,24 @@ export type Meaning =
   | Granted
   | { readonly kind: 'renewed'; readonly key: string; readonly token: string; readonly ms: number }
   | { readonly kind: 'released'; readonly key: string; readonly token: string }
-  | ({ readonly kind: 'committed'; readonly token: string } & Stored)
+  | Committed
   /** `fenced`: perhaps not for its lease but for its generation. */
   | { readonly kind: 'refused'; readonly key: string; readonly token: string; readonly fenced: boolean }
   /** Written without a lease. */
   | ({ readonly kind: 'said'; readonly leavesLease?: boolean } & Stored)
   /** It was asked for, and is another's. */
   | { readonly kind: 'denied'; readonly key: string; readonly token: string }
-  /** Deleted, with its lease. `leavesLease`, of both: that has to be gone when the call returns. */
+  /** Deleted, with its lease where that is one step. `leavesLease`, of both: that has to be gone when the call returns. */
   | { readonly kind: 'removed'; readonly key: string; readonly leavesLease?: boolean }
   /** Its lease alone, by who deletes or sets the key. */
   | { readonly kind: 'voided'; readonly key: string }
+  | TakenBack
+  /** The lease is read: a deletion or a `set`, which ends it next, is final for what began before that. */
+  | { readonly kind: 'looked'; readonly key: string }
+  /** The lease is removed in a step of its own: released by its holder, or voided by whoever deletes or sets its key. */
+  | { readonly kind: 'ended'; readonly key: string; readonly of: string }
+  /** Another's lease was given a new end, by who took it for his own. */
+  | { readonly kind: 'touched'; readonly key: string; readonly of: string; readonly ms: number }
   /** By another program, which knows nothing of leases and generations. */
   | ({ readonly kind: 'written elsewhere' } & Stored)
   | { readonly kind: 'deleted elsewhere'; readonly key: string }
@@ -48,15 +55,42 @@ export interface Granted {
   /** Whose records speak of what is stored, where no invalidation cuts the lease off. */
   readonly records?: string | undefined;
   readonly fence?: Fence;
+  /** Whether its holder has tried to release it since he was in trouble; left out: nobody can tell. */
+  readonly isTriedFor?: () => boolean;
   /** What it was won for is gone by then: a commit will be refused, and nobody is kept from anything. */
   readonly isVoid?: boolean;
 }
 
+/** `how` is said where the lease is no part of the same step. */
+export type Committed = { readonly kind: 'committed'; readonly token: string; readonly how?: InSteps } & Stored;
+
+/** A commit whose lease is read first, written under next, and released last. */
+export interface InSteps {
+  /** It was read to stand: that it ended since is what such a store can't know. What is stored all the same is taken back. */
+  readonly isRead: boolean;
+  /** Its creator had given up waiting for an answer, and may have looked in vain for what to take back. */
+  readonly isLate: boolean;
+  /** Its creator may be killed before it has taken anything back. */
+  readonly mayDie: boolean;
+  /** Its creator has looked for what to take back, and was not answered. */
+  isCutOff(): boolean;
+}
+
+/** What was stored without a right to is removed by who stored it. */
+export interface TakenBack {
+  readonly kind: 'taken back';
+  readonly key: string;
+  /** What was found there before. */
+  readonly read: Uint8Array;
+  /** Whatever is there by now is removed. */
+  readonly isBlind: boolean;
+}
+
 /**
  * `lease`: stored if and only if that stands, in one step. `value`: if and only if what was stored then has not changed. `reread`: the
- * lease is read again after the write, and what does not stand is taken back.
+ * lease is read again after the write, and what does not stand is taken back. `steps`: it is read before, too, and released at the end.
  */
-export type Fence = 'lease' | 'value' | 'reread';
+export type Fence = 'lease' | 'value' | 'reread' | 'steps';
 
 /** `region`: by whose generation it was written. */
 export interface Stored {
@@ -117,6 +151,7 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
    */
   readonly wire: {
     readonly isOrdered: boolean;
+    /** The connection that a request goes over; left out: a process has one. */
     readonly laneOf?: (request: Request) => unknown;
     readonly isBatched?: boolean;
     readonly rejects: boolean;
@@ -152,6 +187,12 @@ export interface StoreModel<Request, Reply> extends Server<Request, Reply> {
   isLeaseLost?(token: string): boolean;
   /** Whether nobody waits for its answer any more. */
   isGivenUp?(request: Request): boolean;
+  /** Whether a process has seen another program's lock stay as it is for so long that it need not wait for it any more. */
+  isStuck?(process: SimulatedProcess, key: string): boolean | undefined;
+  /** A process has won a lease, where requests don't say so. Set by the simulation. */
+  won?: (key: string, token: string) => void;
+  /** What no request shows. Set by the simulation. */
+  violated?: (what: string) => void;
   /** Loses something, as a store does that is full. */
   evict(chance: Chance): readonly Meaning[];
   /** For the trace. */

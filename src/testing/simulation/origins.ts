@@ -2,7 +2,7 @@
  * Where the values of a simulation come from. Hands them out, keeps the order of events, and decides when a call, and with it what it
  * wrote, took effect in that order.
  */
-import { isInvalidation, isRemoval, type Operation, type Origin, type SimulatedValue } from './calls.js';
+import { isInvalidation, isRemoval, isSaid, type Operation, type Origin, type SimulatedValue } from './calls.js';
 import type { Meaning } from './model.js';
 import type { Scheduler } from './scheduler.js';
 
@@ -38,7 +38,7 @@ export class Origins {
       isForeign,
       order: never,
       time: never,
-      isDoubtful: false,
+      doubt: undefined,
       goneAt: never,
       isCommitted: false,
     };
@@ -50,6 +50,9 @@ export class Origins {
   takesEffect(operation: Operation, meaning: Meaning): void {
     const { kind } = meaning;
     if (kind === 'invalidated' && meaning.follows) return;
+    const isOver = isRemoval(operation.verb) || isSaid(operation.verb);
+    if (kind === 'looked' && isOver && !operation.overruled.has(meaning.key))
+      operation.overruled.set(meaning.key, this.tick());
     const isIts =
       ((kind === 'said' || kind === 'written elsewhere') && operation.written.length > 0) ||
       (kind === 'removed' && isRemoval(operation.verb)) ||

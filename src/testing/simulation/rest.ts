@@ -1,6 +1,7 @@
 /** The end of a simulation, with everybody awake and the store in reach. Decides what must not be left by then. */
 import type { Operation, WatchedRegion } from './calls.js';
 import type { Checks } from './checks.js';
+import { mayStay } from './ledger.js';
 import type { SimulatedProcess } from './process.js';
 
 export interface AtRest {
@@ -19,12 +20,15 @@ export function checkRest(
   for (const { region, verb, keys, id } of pending) {
     if (region.process.isAlive) notes.violated(`call ${id} of ${region.label} ${verb} ${keys.join(' ')} never settles`);
   }
-  for (const { key, token, process, at } of ledger.open) {
-    if (process.isAlive && process.troubledAt < at && process.disturbedAt < at)
+  for (const { key, token, process, at, isTriedFor } of ledger.open) {
+    const isExcused = process.troubledAt >= at && (isTriedFor?.() ?? true);
+    if (process.isAlive && process.disturbedAt < at && !isExcused)
       notes.violated(`${process.name} has kept the lease ${key}#${token.slice(0, 4)}`);
   }
-  for (const { key, token, process } of ledger.notTakenBack) {
-    if (process.isAlive && process.troubledAt < scheduler.now - deadline)
+  for (const doubtful of ledger.notTakenBack) {
+    const { key, token, process } = doubtful.grant;
+    const isRecent = !doubtful.how && process.troubledAt >= scheduler.now - deadline;
+    if (!isRecent && !mayStay(doubtful))
       notes.violated(`${process.name} has not taken back what it stored under ${key}#${token.slice(0, 4)}`);
   }
   for (const { name, isAlive, timers } of processes) {

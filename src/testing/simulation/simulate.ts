@@ -1,7 +1,9 @@
 /** What is simulated: the regions over one of the stores that there are models of, sound unless it is said otherwise. */
 import { Chance } from './chance.js';
 import { FencedModel, type FencedModelOptions } from './fenced-model.js';
+import type { Excuse } from './memcached/excuses.js';
 import { MemcachedModel, type MemcachedModelOptions } from './memcached/model.js';
+import { PackageModel, type PackageName } from './memcached/package-model.js';
 import { ClusterModel, type ClusterModelOptions } from './redis/cluster-model.js';
 import { RedisModel, type RedisModelOptions } from './redis/model.js';
 import { type CommonOptions, DEADLINE, LEASES, Simulation, type SimulationReport } from './simulation.js';
@@ -23,6 +25,13 @@ export interface MemcachedSimulationOptions extends CommonOptions {
   readonly lease?: 'server' | 'key' | undefined;
   /** Server and client, where they are not to be the sound ones. */
   readonly memcached?: Pick<MemcachedModelOptions, 'server' | 'peers'> | undefined;
+}
+
+export interface PackageSimulationOptions extends CommonOptions {
+  /** The package with CAS, or the one without. Default: drawn. */
+  readonly name?: PackageName | undefined;
+  /** A promise that is held against it although it is excused: to see that the excuse is needed. */
+  readonly unexcused?: Excuse | undefined;
 }
 
 /** Over the store of the protocol itself. */
@@ -64,4 +73,14 @@ export function simulateMemcached({ memcached, ...options }: MemcachedSimulation
   const lease = options.lease ?? (chance.hits(0.6) ? 'server' : 'key');
   const model = new MemcachedModel({ ...LEASES, keepsGenerations, deadline: DEADLINE, lease, ...memcached });
   return new Simulation(model, chance, options, keepsGenerations).run();
+}
+
+/** Over a simulated memcached behind a client package, with the real backend and adapter, and Python programs beside it. */
+export function simulatePackage({ unexcused, ...options }: PackageSimulationOptions): Promise<SimulationReport> {
+  const chance = new Chance(options.seed);
+  const name = options.name ?? (chance.hits(0.5) ? 'memcache_client' : 'memjs');
+  // Else entries outlive the simulation.
+  const expirationTime = chance.hits(0.3) ? 1000 : undefined;
+  const model = new PackageModel({ ...LEASES, deadline: DEADLINE, name, expirationTime, unexcused });
+  return new Simulation(model, chance, options, false).run();
 }

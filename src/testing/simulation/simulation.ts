@@ -125,6 +125,8 @@ export class Simulation<Request, Reply> {
       log: (line) => this.#watch.notes.log(line),
     });
     model.publish = (key) => this.#network.publish(key);
+    model.won = (key, token) => this.#watch.requests.won(key, token);
+    model.violated = (what) => this.#watch.notes.violated(what);
   }
 
   async run(): Promise<SimulationReport> {

@@ -3,7 +3,7 @@ import { cutOf } from './entries.js';
 import type { Meaning, RecordsKnown } from './model.js';
 import type { Scheduler } from './scheduler.js';
 
-const GONE: readonly Meaning['kind'][] = ['removed', 'deleted elsewhere', 'evicted entry'];
+const GONE: readonly Meaning['kind'][] = ['removed', 'taken back', 'deleted elsewhere', 'evicted entry'];
 
 export interface StoredEntriesOptions {
   readonly scheduler: Scheduler;

@@ -96,6 +96,7 @@ export class WatchedCalls {
       effect: undefined,
       effectAt: undefined,
       effects: new Map(),
+      overruled: new Map(),
       creates: false,
     };
     this.#say(operation);

@@ -27,7 +27,7 @@ export class WatchedCreations {
 
   /** A creator is called. */
   begin(region: WatchedRegion, key: string): Creation {
-    const { origins, scheduler, notes, elections, troubles } = this.#checks;
+    const { origins, scheduler, notes, elections, steps, troubles } = this.#checks;
     const { process, label } = region;
     const operation = this.#callNow();
     if (operation) operation.creates = true;
@@ -47,15 +47,17 @@ export class WatchedCreations {
       endedIn: undefined,
     });
     this.#count++;
+    if (token) steps.began(token);
     notes.log(`${label} creates ${key} as ${value.id} ${token ? `under #${token.slice(0, 4)}` : 'without a lease'}`);
     elections.began(creation, operation, (since) => troubles.isCutOff(region, since));
     return creation;
   }
 
   end(creation: Creation): void {
-    const { ledger, scheduler, notes, elections } = this.#checks;
+    const { ledger, scheduler, notes, elections, steps } = this.#checks;
     creation.endedIn = scheduler.steps;
     const { process, token } = creation;
+    if (token) steps.ended(token);
     const lapsed = token === undefined ? undefined : ledger.lapsed(token, scheduler.now);
     if (lapsed && Math.max(process.troubledAt, process.disturbedAt) < lapsed.at)
       notes.violated(`${process.name} let its lease lapse while it created ${creation.key}`);

@@ -47,10 +47,12 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
   }
 
   handled(process: SimulatedProcess, id: number, request: Request, reply: Reply): void {
-    const { notes, ledger, origins } = this.#checks;
+    const { notes, ledger, origins, steps } = this.#checks;
     notes.log(`store ${id} of ${process.name}: ${notes.isTracing ? this.#model.describe(request, reply) : ''}`);
     const operation = this.#senders.get(id);
-    for (const meaning of this.#model.meaningOf(request, reply)) {
+    for (const told of this.#model.meaningOf(request, reply)) {
+      steps.check(operation, process, told);
+      const meaning = steps.asCalled(operation, process, told);
       this.happened(meaning, process, id);
       // Nobody is left who would learn of it: it lapses.
       const isGivenUp = this.#givenUp.has(id) || this.#model.isGivenUp?.(request);
@@ -61,7 +63,7 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
 
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
-    const { notes, ledger, origins, entries, elections, finality, promptness, scheduler } = this.#checks;
+    const { notes, ledger, origins, entries, elections, finality, promptness, steps, scheduler } = this.#checks;
     if (!process) {
       const what = 'key' in meaning ? meaning.key : 'tags' in meaning ? meaning.tags : '';
       notes.log(`store by itself: ${meaning.kind} ${what}`);
@@ -69,7 +71,7 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
     const committed = meaning.kind === 'committed' ? origins.get(valueIdIn(meaning.bytes)) : undefined;
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
-      committed.isDoubtful = ledger.isDoubtful(meaning.token, scheduler.now);
+      committed.doubt = steps.doubtAbout(meaning);
     }
     ledger.enter(meaning, process, id, scheduler.now);
     const before = entries.enter(meaning);
@@ -102,6 +104,14 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
     this.#givenUp.add(id);
     this.#underWay.delete(id);
     this.#hasNotAsked(id, request);
+  }
+
+  /** The process learns that it has won a lease, for the call that is running. */
+  won(key: string, token: string): void {
+    const tickets = this.#callNow()?.tickets;
+    if (!tickets) return;
+    tickets.set(key, { token });
+    this.#winners.set(token, tickets);
   }
 
   /** The call that the running code is part of is told that the store has not answered in time. */

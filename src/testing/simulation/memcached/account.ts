@@ -9,6 +9,7 @@ import { isCut, isMark } from '../../../backends/memcached/marks.js';
 import type { Reply } from '../../../backends/memcached/meta/reply-parser.js';
 import type { Fence, Meaning } from '../model.js';
 import { flagOf, type MetaReply, type MetaRequest } from './server.js';
+import { isStranger, keyOf, placeOf } from './store-model.js';
 
 /** A lease as it was last written. */
 interface Lease {
@@ -278,17 +279,4 @@ export class Account {
 function isSameMark(before: Buffer, now: Buffer): boolean {
   const tokenOf = (mark: Buffer) => mark.toString('latin1').split(':')[1];
   return before.length === 0 || tokenOf(before) === tokenOf(now);
-}
-
-/** Programs that are not ours are called so. */
-function isStranger(owner: string): boolean {
-  return owner.startsWith('stranger');
-}
-
-function placeOf({ connection }: MetaRequest, key: string): string {
-  return `${connection} ${key}`;
-}
-
-function keyOf(name: string): string {
-  return name.replace(/^_lock/, '');
 }

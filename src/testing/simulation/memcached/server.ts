@@ -2,6 +2,7 @@
  * A simulated memcached, by the meaning of its meta protocol: items with a CAS number, stubs, a clock that ticks once a second. Its rules
  * are small methods, so that a test can break one and see that the checks find out.
  */
+import { AT_ONCE } from '../../../backends/memcached/expiry.js';
 import { Reply } from '../../../backends/memcached/meta/reply-parser.js';
 
 /** What a client asks over one of its connections. */
@@ -101,6 +102,8 @@ export class SimulatedMemcached {
     const found = this.read(key);
     const item = found ?? (seconds === undefined ? undefined : this.vivify(key, Number(seconds)));
     if (!item) return new Reply('EN');
+    const touched = flagOf(flags, 'T');
+    if (touched !== undefined) this.items.set(key, { ...item, until: this.#end(Number(touched)) });
     const reply = new Reply(flags.includes('v') ? 'VA' : 'HD');
     if (flags.includes('v')) reply.value = item.value;
     if (flags.includes('c')) reply.cas = item.cas;
@@ -120,6 +123,7 @@ export class SimulatedMemcached {
     if (cas !== undefined && !item) return new Reply('NF');
     if (cas !== undefined && item && !this.isUnchanged(key, item, cas)) return new Reply('EX');
     if (flags.includes('ME') && item && !this.mayAdd(key)) return new Reply('NS');
+    if (flags.includes('MR') && !item) return new Reply('NS');
     const reply = new Reply('HD');
     reply.cas = this.write(key, value, Number(flagOf(flags, 'T') ?? 0)).cas;
     return reply;
@@ -144,10 +148,14 @@ export class SimulatedMemcached {
 
   protected write(key: string, value: Buffer, seconds: number, isVivified = false): Item {
     this.#cas++;
-    const until = seconds === 0 ? Number.POSITIVE_INFINITY : this.secondsUntil(seconds);
-    const item = { value, cas: String(this.#cas), until, isVivified };
+    const item = { value, cas: String(this.#cas), until: this.#end(seconds), isVivified };
     this.items.set(key, item);
     return item;
+  }
+
+  /** 0 is for ever. */
+  #end(seconds: number): number {
+    return seconds === 0 ? Number.POSITIVE_INFINITY : this.secondsUntil(seconds);
   }
 
   #ttlOf({ until }: Item): number {
@@ -158,4 +166,9 @@ export class SimulatedMemcached {
 /** What follows a flag's letter. */
 export function flagOf(flags: readonly string[], letter: 'C' | 'N' | 'T'): string | undefined {
   return flags.find((flag) => flag.startsWith(letter))?.slice(1);
+}
+
+/** Of a write that removes. */
+export function isGoneAtOnce(flags: readonly string[]): boolean {
+  return flags.includes(`T${AT_ONCE}`);
 }
