@@ -43,6 +43,8 @@ export interface PackageSimulationOptions extends CommonOptions {
   readonly name?: PackageName | undefined;
   /** A promise that is held against it although it is excused: to see that the excuse is needed. */
   readonly unexcused?: Excuse | undefined;
+  /** What happens to a process as soon as it has stored something that it is to take back. Default: nothing. */
+  readonly strike?: 'kill' | 'silence' | undefined;
 }
 
 interface CommonOptions {
@@ -113,13 +115,17 @@ export function simulateMemcached({ memcached, ...options }: MemcachedSimulation
 }
 
 /** Over a simulated memcached behind a client package, with the real backend and adapter, and Python programs beside it. */
-export function simulatePackage({ unexcused, ...options }: PackageSimulationOptions): Promise<SimulationReport> {
+export function simulatePackage({
+  unexcused,
+  strike,
+  ...options
+}: PackageSimulationOptions): Promise<SimulationReport> {
   const chance = new Chance(options.seed);
   const name = options.name ?? (chance.hits(0.5) ? 'memcache_client' : 'memjs');
   // Else entries outlive the simulation.
   const expirationTime = chance.hits(0.3) ? 1000 : undefined;
   const model = new PackageModel({ ...LEASES, deadline: DEADLINE, name, expirationTime, unexcused });
-  return new Simulation(model, chance, options, false).run();
+  return new Simulation(model, chance, options, false, strike).run();
 }
 
 class Simulation<Request, Reply> {
@@ -144,7 +150,13 @@ class Simulation<Request, Reply> {
   /** Regions that have nothing left to do but to come to rest. */
   readonly #resting = new Set<WatchedRegion>();
 
-  constructor(model: StoreModel<Request, Reply>, chance: Chance, options: CommonOptions, keepsGenerations: boolean) {
+  constructor(
+    model: StoreModel<Request, Reply>,
+    chance: Chance,
+    options: CommonOptions,
+    keepsGenerations: boolean,
+    strike?: 'kill' | 'silence',
+  ) {
     this.#options = options;
     this.#chance = chance;
     this.#model = model;
@@ -161,6 +173,7 @@ class Simulation<Request, Reply> {
       skew: 2 * SKEW,
       keys: this.#keys,
       trace: options.trace ?? false,
+      doubted: (process) => strike && this.#trouble.strike(process, strike),
     });
     this.#network = new Network(this.#scheduler, model, this.#watch, {
       deadline: this.#isGuarded || !model.wire.rejects ? DEADLINE - 1 : DEADLINE,

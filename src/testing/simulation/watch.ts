@@ -44,6 +44,8 @@ export interface WatchOptions {
   readonly skew: number;
   readonly keys: readonly string[];
   readonly trace: boolean;
+  /** A process has stored what it is to take back. */
+  doubted(process: SimulatedProcess): void;
 }
 
 export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
@@ -148,6 +150,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
       committed.doubt = this.#steps.doubtAbout(meaning);
+      if (committed.doubt && process) this.#options.doubted(process);
     }
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
