@@ -6,11 +6,12 @@
 import { describe, expect, it } from 'vitest';
 import { EXCUSES, type Excuse } from '../../src/testing/simulation/memcached/excuses.js';
 import { type PackageSimulationOptions, simulatePackage } from '../../src/testing/simulation/simulate.js';
-import { firstFound, MOST_SEEDS } from './support/first-found.js';
+import { firstFound, MANY_SEEDS } from './support/first-found.js';
 
 type Options = Omit<PackageSimulationOptions, 'seed'>;
 
 const LOSING = { misfortunes: { evict: 40 } };
+const LEFT = /has not taken back|before the call began/;
 const seeds = Number(process.env.SEEDS ?? 60);
 
 async function failingSeeds(count: number, options?: Options): Promise<string[]> {
@@ -25,13 +26,9 @@ async function failingSeeds(count: number, options?: Options): Promise<string[]>
 /** `first`: where the search begins, which takes long where it takes much to go wrong. */
 const needed: Readonly<Record<Excuse, Options & { readonly first: number; readonly finds: RegExp }>> = {
   endedBeforeWrite: { first: 1, finds: /a commit was stored under .* which no longer stands/ },
-  creatorKilled: { name: 'memjs', misfortunes: { kill: 10 }, first: 340, finds: /has not taken back/ },
-  creatorCutOff: {
-    misfortunes: { kill: 0, pause: 20, storm: 20, outage: 40 },
-    first: 4050,
-    finds: /has not taken back/,
-  },
-  lateWrite: { misfortunes: { kill: 5, pause: 30, storm: 10 }, first: 350, finds: /has not taken back/ },
+  creatorKilled: { strike: 'kill', first: 30, finds: LEFT },
+  creatorCutOff: { strike: 'silence', first: 150, finds: LEFT },
+  lateWrite: { misfortunes: { kill: 5, pause: 30, storm: 10 }, first: 350, finds: LEFT },
   otherLockRemoved: { first: 10, finds: /has ended the lease of another/ },
   otherLockRenewed: { name: 'memjs', first: 60, finds: /has renewed the lease/ },
   otherValueRemoved: { name: 'memjs', first: 280, finds: /took back \d+ of \w, and removed \d+/ },
@@ -67,10 +64,10 @@ if (process.env.SEED !== undefined) {
 
   describe('a promise is broken where nobody excuses', () => {
     for (const [excuse, { first, finds, ...options }] of Object.entries(needed)) {
-      it(EXCUSES[excuse as Excuse], { timeout: 60_000 }, async () => {
+      it(EXCUSES[excuse as Excuse], { timeout: 300_000 }, async () => {
         const unexcused = excuse as Excuse;
         const run = (seed: number) => simulatePackage({ seed: first - 1 + seed, unexcused, ...options });
-        expect(await firstFound(run, MOST_SEEDS)).toMatch(finds);
+        expect(await firstFound(run, MANY_SEEDS)).toMatch(finds);
       });
     }
   });

@@ -48,7 +48,7 @@ export class TokenLocks {
       acquire: (options) => this.#acquire(key, options),
       locked: async () => {
         this.#options.check(key);
-        return (await this.#look(key)) !== undefined;
+        return this.#noted(key, await this.#options.clientOf(key).find(lockNameOf(key))) !== undefined;
       },
     };
   }
@@ -65,7 +65,7 @@ export class TokenLocks {
 
   /** The lock, if it is still this token's. */
   async held(key: string, token: string): Promise<Found | undefined> {
-    const found = await this.#look(key);
+    const found = this.#noted(key, await this.#options.clientOf(key).find(lockNameOf(key)));
     return found && textOf(found) === OURS + token ? found : undefined;
   }
 
@@ -121,7 +121,7 @@ export class TokenLocks {
   /** A package may have sent the request twice, and tell of the second. Throws for a lock that nobody will release. */
   async #isMine(key: string, token: string, waits: boolean): Promise<boolean> {
     const name = lockNameOf(key);
-    const found = await this.#look(key);
+    const found = this.#noted(key, await this.#options.clientOf(key).find(name));
     if (!found) return false;
     const text = textOf(found);
     if (text.startsWith(OURS)) return text === OURS + token;
@@ -131,11 +131,9 @@ export class TokenLocks {
     return false;
   }
 
-  /** The lock that is there. Without a CAS number, one of another program is known only by having been there at every look. */
-  async #look(key: string): Promise<Found | undefined> {
-    const name = lockNameOf(key);
-    const found = await this.#options.clientOf(key).find(name);
-    if (!found || textOf(found).startsWith(OURS)) this.#foreign.forget(name);
+  /** Without a CAS number, a lock of another program is known only by having been there at every look. */
+  #noted(key: string, found: Found | undefined): Found | undefined {
+    if (!found || textOf(found).startsWith(OURS)) this.#foreign.forget(lockNameOf(key));
     return found;
   }
 
@@ -167,7 +165,7 @@ export class TokenLocks {
     // By its CAS number it needs no second look.
     if (seen?.cas !== undefined && (await client.remove(name, seen))) return true;
     for (let tries = 0; tries < TRIES; tries++) {
-      const found = await this.#look(key);
+      const found = this.#noted(key, await client.find(name));
       if (!found || !isMeant(textOf(found))) return false;
       if (await client.remove(name, found)) return true;
     }

@@ -5,6 +5,7 @@ import { Ledger } from './ledger.js';
 import type { StoreModel } from './model.js';
 import { Notes } from './notes.js';
 import { Origins } from './origins.js';
+import type { SimulatedProcess } from './process.js';
 import { Promptness } from './promptness.js';
 import type { Scheduler } from './scheduler.js';
 import { Steps } from './steps.js';
@@ -21,6 +22,8 @@ export interface CheckOptions {
   readonly skew: number;
   readonly keys: readonly string[];
   readonly trace: boolean;
+  /** A process has stored what it is to take back. */
+  doubted(process: SimulatedProcess): void;
 }
 
 export interface Checks {
@@ -34,12 +37,14 @@ export interface Checks {
   readonly promptness: Promptness;
   readonly steps: Steps;
   readonly troubles: Troubles;
+  /** A process has stored what it is to take back. */
+  doubted(process: SimulatedProcess): void;
 }
 
 export function makeChecks(
   scheduler: Scheduler,
   model: Pick<StoreModel<never, never>, 'recordsOf' | 'isPiecemeal' | 'bound' | 'heldFor' | 'asksInParts' | 'isStuck'>,
-  { deadline, lockMaxHold, cooldown, skew, keys, trace }: CheckOptions,
+  { deadline, lockMaxHold, cooldown, skew, keys, trace, doubted }: CheckOptions,
 ): Checks {
   const notes = new Notes(scheduler, trace);
   const violated = (what: string) => notes.violated(what);
@@ -65,6 +70,7 @@ export function makeChecks(
     notes,
     origins,
     entries,
+    doubted,
     ledger,
     finality: new Finality(violated, origins, { skew, bound: model.bound ?? 0, isForeignCut: !model.isPiecemeal }),
     elections,

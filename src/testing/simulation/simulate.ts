@@ -32,6 +32,8 @@ export interface PackageSimulationOptions extends CommonOptions {
   readonly name?: PackageName | undefined;
   /** A promise that is held against it although it is excused: to see that the excuse is needed. */
   readonly unexcused?: Excuse | undefined;
+  /** What happens to a process as soon as it has stored something that it is to take back. Default: nothing. */
+  readonly strike?: 'kill' | 'silence' | undefined;
 }
 
 /** Over the store of the protocol itself. */
@@ -76,11 +78,15 @@ export function simulateMemcached({ memcached, ...options }: MemcachedSimulation
 }
 
 /** Over a simulated memcached behind a client package, with the real backend and adapter, and Python programs beside it. */
-export function simulatePackage({ unexcused, ...options }: PackageSimulationOptions): Promise<SimulationReport> {
+export function simulatePackage({
+  unexcused,
+  strike,
+  ...options
+}: PackageSimulationOptions): Promise<SimulationReport> {
   const chance = new Chance(options.seed);
   const name = options.name ?? (chance.hits(0.5) ? 'memcache_client' : 'memjs');
   // Else entries outlive the simulation.
   const expirationTime = chance.hits(0.3) ? 1000 : undefined;
   const model = new PackageModel({ ...LEASES, deadline: DEADLINE, name, expirationTime, unexcused });
-  return new Simulation(model, chance, options, false).run();
+  return new Simulation(model, chance, options, false, strike).run();
 }

@@ -86,7 +86,13 @@ export class Simulation<Request, Reply> {
   /** Regions that have nothing left to do but to come to rest. */
   readonly #resting = new Set<WatchedRegion>();
 
-  constructor(model: StoreModel<Request, Reply>, chance: Chance, options: CommonOptions, keepsGenerations: boolean) {
+  constructor(
+    model: StoreModel<Request, Reply>,
+    chance: Chance,
+    options: CommonOptions,
+    keepsGenerations: boolean,
+    strike?: 'kill' | 'silence',
+  ) {
     this.#options = options;
     this.#chance = chance;
     this.#model = model;
@@ -104,6 +110,7 @@ export class Simulation<Request, Reply> {
       skew: 2 * SKEW,
       keys: this.#keys,
       trace: options.trace ?? false,
+      doubted: (process) => strike && this.#trouble.strike(process, strike),
     });
     this.#network = new Network(this.#scheduler, model, this.#watch.requests, {
       deadline: this.#isGuarded || !model.wire.rejects ? DEADLINE - 1 : DEADLINE,

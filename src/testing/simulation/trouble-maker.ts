@@ -45,6 +45,15 @@ export class TroubleMaker {
     for (const process of this.#options.processes) if (process.state === 'paused') this.#resume(process);
   }
 
+  /** A process is hit at this very moment: killed, or cut off from the store, and with it everybody. */
+  strike(process: SimulatedProcess, how: 'kill' | 'silence'): void {
+    if (this.#isOver || !process.isAlive) return;
+    this.#options.log(`${process.name} is struck: ${how}`);
+    if (how === 'kill') return process.kill();
+    this.#options.network.outage = 'silent';
+    this.#later(1500, () => this.#calm());
+  }
+
   #misfortune(): void {
     const { scheduler, network, processes, misfortunes, evict, log } = this.#options;
     const { chance } = scheduler;

@@ -72,6 +72,7 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
       committed.doubt = steps.doubtAbout(meaning);
+      if (committed.doubt && process) this.#checks.doubted(process);
     }
     ledger.enter(meaning, process, id, scheduler.now);
     const before = entries.enter(meaning);

@@ -2,6 +2,8 @@
 import type { SimulationReport } from '../../../src/testing/simulation/simulate.js';
 
 export const MOST_SEEDS = 400;
+/** Where it takes much to go wrong: searches begin where they succeed, and go on for so long should that have moved. */
+export const MANY_SEEDS = 2000;
 /** Where it takes that the record of a tag is lost during a creation. */
 export const LOST_TAGS = { generations: true, tags: true, misfortunes: { evict: 40 } } as const;
 export const CAME_BACK = /was given \d+ of \S+, but .* before the call began/;
