@@ -40,11 +40,17 @@ export async function openMemcacheClient(
     ...(tls && { tls }),
   });
   let socket: Socket | undefined;
-  await client.send((connected) => {
-    socket = connected;
-    guardParser(connected);
-    connected.write('version\r\n');
-  });
+  try {
+    await client.send((connected) => {
+      socket = connected;
+      guardParser(connected);
+      connected.write('version\r\n');
+    });
+  } catch (error) {
+    // The package keeps it.
+    socket?.destroy();
+    throw error;
+  }
   if (!socket) throw new Error('no connection');
   return connectionOf<MemcacheClientLike>(client, socket, lost);
 }
