@@ -119,22 +119,26 @@ export class Guard {
   #refusal(): BreakerOpenError | undefined {
     const { breaker, clock } = this.#options;
     if (!breaker || this.#state === 'closed') return undefined;
-    if (this.#state === 'open' && clock.now() - this.#openedAt >= breaker.cooldown) {
-      this.#change('half-open');
-      return undefined;
+    if (this.#state === 'open') {
+      const open = clock.now() - this.#openedAt;
+      // A clock that was set back keeps nobody waiting for longer.
+      if (open >= breaker.cooldown || open < 0) {
+        this.#change('half-open');
+        return undefined;
+      }
     }
     return new BreakerOpenError(
       `The store has failed ${breaker.failures} times in a row and is not asked for a while (breaker).`,
     );
   }
 
-  /** What a store refuses for a reason of its caller's, or for want of a package, is an answer. */
+  /** What a store refuses for a reason of its caller's is an answer; what is refused before it is asked says nothing of it. */
   #judge(error: unknown, signal: AbortSignal | undefined): void {
     if (signal?.aborted && error === signal.reason) return this.#withdrawn();
     // Nothing is shown of the others; the backend itself leaves that one alone for a while.
     if (isOfOneServer(error)) return this.#withdrawn();
-    const isAnswer = ANSWERS.some((kind) => error instanceof kind);
-    if (isAnswer) this.#succeeded();
+    if (UNASKED.some((kind) => error instanceof kind)) return this.#withdrawn();
+    if (ANSWERS.some((kind) => error instanceof kind)) this.#succeeded();
     else this.#failed();
   }
 
@@ -143,7 +147,7 @@ export class Guard {
     this.#change('closed');
   }
 
-  /** A probe that was called off has shown nothing: the next call is one. */
+  /** A probe that was called off, or never sent, has shown nothing: the next call is one. */
   #withdrawn(): void {
     if (this.#state === 'half-open') this.#change('open');
   }
@@ -175,11 +179,6 @@ export function ask<T>(
   return guard.call(late ? { verb, run, late } : { verb, run });
 }
 
-const ANSWERS = [
-  DriverNotInstalledError,
-  ValidationError,
-  SerializationError,
-  CantDeserializeError,
-  ValueTooLargeError,
-  LockTimeoutError,
-] as const;
+/** No package, no such key, no such value. */
+const UNASKED = [DriverNotInstalledError, ValidationError, SerializationError] as const;
+const ANSWERS = [CantDeserializeError, ValueTooLargeError, LockTimeoutError] as const;

@@ -229,6 +229,33 @@ describe('the breaker', () => {
     expect(backend.calls).toHaveLength(1);
   });
 
+  it('a clock that is set back does not keep it open', async () => {
+    let time = Date.UTC(2026, 0);
+    const clock = { now: () => time, setTimeout: () => {}, clearTimeout: () => {} };
+    const guard = new Guard({ timeout: 1000, breaker: { failures: 1, cooldown: 1000 }, clock, changed: () => {} });
+    await expect(guard.call({ verb: 'get', run: broken })).rejects.toThrow('ECONNRESET');
+    expect(guard.state).toBe('open');
+    time -= 3_600_000;
+    expect(await guard.call({ verb: 'get', run: () => 'there' })).toBe('there');
+    expect(guard.state).toBe('closed');
+  });
+
+  it('a key that is refused before the store is asked neither keeps it closed nor closes it', async () => {
+    const clock = new FakeClock();
+    const guard = new Guard({ timeout: 1000, breaker: { failures: 2, cooldown: 1000 }, clock, changed: () => {} });
+    const call = (run: () => Promise<unknown>) => guard.call({ verb: 'get', run }).catch(() => {});
+    const refused = () => Promise.reject(new ValidationError('not this key'));
+    await call(broken);
+    await call(refused);
+    await call(broken);
+    expect(guard.state).toBe('open');
+    await clock.advance(1000);
+    await call(refused);
+    expect(guard.state).toBe('open');
+    await call(() => Promise.resolve('there'));
+    expect(guard.state).toBe('closed');
+  });
+
   it('while it is open creations go on, one per key', async () => {
     const { backend, region } = remote({ breaker: { failures: 1 } });
     backend.pause = broken;

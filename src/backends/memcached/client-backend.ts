@@ -20,9 +20,6 @@ import { checkKey } from './keys.js';
 import { MemcachedServers } from './servers.js';
 import { TokenLocks } from './token-lock.js';
 
-/** In one request: packages go through all of it once for each key, and the server through all of its answer. */
-const MOST_KEYS = 100;
-
 /** Until a region attaches. */
 const NO_HOST: BackendHost = { clock: systemClock, random: Math.random, report: () => {} };
 
@@ -77,10 +74,7 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
 
   async getMulti(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     for (const key of keys) this.#checked(key);
-    const reads: Promise<(Uint8Array | undefined)[]>[] = [];
-    for (let from = 0; from < keys.length; from += MOST_KEYS)
-      reads.push(this.#client.getMulti(keys.slice(from, from + MOST_KEYS)));
-    return (await allDone(reads)).flat();
+    return this.#client.getMulti(keys);
   }
 
   async set(key: string, stored: Uint8Array, { ttl, lease }: StoreOptions = {}): Promise<boolean> {
@@ -126,22 +120,23 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
     return this.#locks && this.#acquireMulti(keys, this.#locks);
   }
 
+  /** A server that fails is told of, and its keys are not won, unless all fail. */
   async #acquireMulti(keys: readonly string[], locks: TokenLocks): Promise<ReadonlyMap<string, Lease>> {
     for (const key of keys) this.#checked(key);
     const won = new Map<string, Lease>();
-    const tries = keys.map(async (key) => {
-      const lease = await locks.tryAcquire(key);
-      if (lease) won.set(key, lease);
-    });
-    try {
-      await allDone(tries);
-      return won;
-    } catch (error) {
-      // All or none: nobody would know of the leases that were won besides.
-      for (const lease of won.values())
-        Promise.resolve(lease.release()).catch((why: unknown) => this.#host.report('release', why));
-      throw error;
-    }
+    const troubles: unknown[] = [];
+    const tryOne = async (key: string) => {
+      try {
+        const lease = await locks.tryAcquire(key);
+        if (lease) won.set(key, lease);
+      } catch (error) {
+        troubles.push(error);
+      }
+    };
+    await Promise.all(keys.map(tryOne));
+    if (troubles.length > 0 && troubles.length === keys.length) throw troubles[0];
+    for (const trouble of new Set(troubles)) this.#host.report('acquireMulti', trouble);
+    return won;
   }
 
   /**

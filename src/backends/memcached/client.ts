@@ -54,3 +54,16 @@ export async function removeByWrite(
     return true;
   }
 }
+
+/** In one request: packages go through all of it once for each key, and the server through all of its answer. */
+const MOST_KEYS = 100;
+
+/** Reads of many keys, in as many requests as it takes. */
+export async function readInRequests(
+  keys: readonly string[],
+  read: (keys: readonly string[]) => Promise<readonly (Uint8Array | undefined)[]>,
+): Promise<(Uint8Array | undefined)[]> {
+  const reads: Promise<readonly (Uint8Array | undefined)[]>[] = [];
+  for (let from = 0; from < keys.length; from += MOST_KEYS) reads.push(read(keys.slice(from, from + MOST_KEYS)));
+  return (await Promise.all(reads)).flat();
+}

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
 import type { MemcachedServer } from './address.js';
-import { type Found, type MemcachedClient, removeByWrite } from './client.js';
+import { type Found, type MemcachedClient, readInRequests, removeByWrite } from './client.js';
 import type { MemcacheClientLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import type { Connection, Link } from './link.js';
@@ -40,11 +40,17 @@ export async function openMemcacheClient(
     ...(tls && { tls }),
   });
   let socket: Socket | undefined;
-  await client.send((connected) => {
-    socket = connected;
-    guardParser(connected);
-    connected.write('version\r\n');
-  });
+  try {
+    await client.send((connected) => {
+      socket = connected;
+      guardParser(connected);
+      connected.write('version\r\n');
+    });
+  } catch (error) {
+    // The package keeps it.
+    socket?.destroy();
+    throw error;
+  }
   if (!socket) throw new Error('no connection');
   return connectionOf<MemcacheClientLike>(client, socket, lost);
 }
@@ -62,9 +68,11 @@ export class MemcacheClientClient implements MemcachedClient {
     return (await this.#read('get', [key])).get(key)?.bytes;
   }
 
-  async getMulti(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
-    const found = await this.#read('get', [...new Set(keys)]);
-    return keys.map((key) => found.get(key)?.bytes);
+  getMulti(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    return readInRequests(keys, async (some) => {
+      const found = await this.#read('get', [...new Set(some)]);
+      return some.map((key) => found.get(key)?.bytes);
+    });
   }
 
   async find(key: string): Promise<Found | undefined> {

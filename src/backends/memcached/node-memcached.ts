@@ -7,7 +7,7 @@ import type { KeyMangler } from '../../api.js';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
 import { sha256MangleKey } from '../../keys/manglers.js';
 import type { MemcachedServer } from './address.js';
-import { type Found, type MemcachedClient, removeByWrite } from './client.js';
+import { type Found, type MemcachedClient, readInRequests, removeByWrite } from './client.js';
 import type { NodeMemcachedLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import { isCarried, memcachedKeyMangler } from './keys.js';
@@ -91,6 +91,10 @@ export class NodeMemcachedClient implements MemcachedClient {
 
   /** Also of one: a plain `get` doesn't say of which key it tells. */
   getMulti(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    return readInRequests(keys, (some) => this.#getMany(some));
+  }
+
+  #getMany(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     return this.#link.call('get', async (client) => {
       const answer = await said((done) => client.getMulti([...new Set(keys)], done));
       const found = entriesOf(answer, keys);

@@ -286,6 +286,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
     return this.#acquireMulti(keys, options?.records);
   }
 
+  /** Of a node of a cluster that fails no lease is won; it is told of, unless all fail. */
   async #acquireMulti(
     keys: readonly string[],
     records: AcquireOptions['records'],
@@ -293,13 +294,12 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
     const tried = await Promise.allSettled(
       this.#layout.groups(keys, itself).map((group) => this.#locks.acquireMulti(group, records)),
     );
-    const failed = tried.find((one) => one.status === 'rejected');
-    const won = tried.flatMap((one) => (one.status === 'fulfilled' ? [...one.value] : []));
-    if (!failed) return new Map(won);
-    // All or none: nobody would know of the leases that were won besides.
-    for (const [, lease] of won)
-      Promise.resolve(lease.release()).catch((error: unknown) => this.#host.report('release', error));
-    throw failed.reason;
+    const failed = tried.filter((one) => one.status === 'rejected');
+    for (const { reason } of failed) {
+      if (failed.length === tried.length) throw reason;
+      this.#host.report('acquireMulti', reason);
+    }
+    return new Map(tried.flatMap((one) => (one.status === 'fulfilled' ? [...one.value] : [])));
   }
 
   // ------------------------------------------------------------------------------------------------------ generations

@@ -61,7 +61,7 @@ export class HeldRecords {
     const held = this.#region(request.region);
     const at = this.#clock().now();
     await this.#store.read(request, options);
-    if (request.found) learn(held, request.found, at);
+    if (request.found) learn(held, request.found, { at, now: this.#clock().now() });
   }
 
   /** An invalidation was made here: nothing that was read before it counts. */
@@ -83,9 +83,10 @@ export class HeldRecords {
   }
 }
 
-function learn(held: Region, found: Records, at: number): void {
-  // Answers of several nodes, or of a replica that took over, may come in another order than they were sent.
-  const isNewer = (known: Read<unknown> | undefined) => !known || known.at <= at;
+function learn(held: Region, found: Records, { at, now }: { readonly at: number; readonly now: number }): void {
+  // Answers of several nodes, or of a replica that took over, may come in another order than they were sent. What is of a time to come was
+  // read before the clock was set back.
+  const isNewer = (known: Read<unknown> | undefined) => !known || known.at <= at || known.at > now;
   if (isNewer(held.region)) held.region = { record: found.region, at };
   if (held.tags.size > MOST_TAGS) held.tags.clear();
   for (const [tag, record] of found.tags) if (isNewer(held.tags.get(tag))) held.tags.set(tag, { record, at });

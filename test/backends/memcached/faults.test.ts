@@ -144,6 +144,27 @@ describe.each(PACKAGES)('$name', (by) => {
     },
   );
 
+  it('a server that refuses is left: no connection to it stays behind', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(socket));
+      socket.on('data', () => socket.write('SERVER_ERROR too busy\r\n'));
+    });
+    const port = await freePort();
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    ends.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const backend = opened(by, `127.0.0.1:${port}`, { timeout: '100ms' });
+    // Some packages make a miss of it.
+    for (let times = 0; times < 10; times++) await Promise.allSettled([backend.get('k')]);
+    await backend.close?.();
+    await vi.waitUntil(() => sockets.size === 0, { timeout: 10_000 });
+  });
+
   it('of what is too large nothing older is left, and whoever set it is told', async () => {
     const server = await serve();
     const backend = opened(by, server.url);

@@ -126,6 +126,46 @@ describe.each(PACKAGES)('$name', ({ open }) => {
     },
   );
 
+  it('one that is dead costs its own keys alone, also where one request takes no more of them', async () => {
+    const backend = opened();
+    const [lost] = servers as [RunningMemcached];
+    // The last key, of the server that dies, would make a request of its own.
+    const many = Array.from({ length: 101 }, (_, at) => `many${at}`);
+    await backend.setMulti(new Map(many.map((key) => [key, bytes])));
+    const kept: string[] = [];
+    const gone: string[] = [];
+    for (const key of many) ((await stored(lost.port, key)) ? gone : kept).push(key);
+    const [last = ''] = gone;
+    const asked = [...gone.slice(1), ...kept, last];
+    await lost.kill();
+    const found = await backend.getMulti(asked);
+    servers[0] = await startMemcached({ port: lost.port });
+    expect(asked.filter((_, at) => found[at] !== undefined)).toEqual(kept);
+  });
+
+  it('of many that are created together, those of the servers that are left are stored', async () => {
+    const region = makeRegion().configure(opened(), { expirationTime: '1h' });
+    const [lost] = servers as [RunningMemcached];
+    const keys = KEYS.map((key) => `created-${key}`);
+    await region.setMulti(new Map(keys.map((key) => [key, 'there'])));
+    const gone: string[] = [];
+    for (const key of keys) if (await stored(lost.port, key)) gone.push(key);
+    await region.deleteMulti(keys);
+    await lost.kill();
+    const asked: string[] = [];
+    const creator = async (missing: string[]) => {
+      asked.push(...missing);
+      return missing.map((key) => `of ${key}`);
+    };
+    const values = await region.getOrCreateMulti(keys, creator);
+    const first = asked.splice(0);
+    const again = await region.getOrCreateMulti(keys, creator);
+    servers[0] = await startMemcached({ port: lost.port });
+    expect([values, again]).toEqual([0, 1].map(() => keys.map((key) => `of ${key}`)));
+    expect(first.sort()).toEqual([...keys].sort());
+    expect(asked.sort()).toEqual(gone.sort());
+  });
+
   it('a region creates what the lost one kept, once per process, and stores the rest', async () => {
     const region = makeRegion().configure(opened(), { expirationTime: '1h' });
     const [lost] = servers as [RunningMemcached];

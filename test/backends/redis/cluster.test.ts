@@ -197,6 +197,10 @@ describe.each(ways)('%s', (_, openBy) => {
       ]),
     );
     expect(await backend.getMulti([key, '{moving}l', '{moving}m'])).toEqual([bytes, bytes, undefined]);
+    // Nobody can create there meanwhile; elsewhere everybody can.
+    const won = await backend.acquireMulti?.(['{moving}n', 'elsewhere']);
+    expect(won?.has('elsewhere')).toBe(true);
+    for (const lease of won?.values() ?? []) await lease.release();
     for (const { observer } of [to, from]) await observer.raw('CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id);
     expect(await backend.get(key)).toEqual(bytes);
     const lease = await backend.mutex?.(key)?.acquire();
@@ -300,6 +304,11 @@ describe('when a primary dies', () => {
     const found = await backend.getMulti([key, ...others]);
     expect(found.slice(1).every((one) => one !== undefined)).toBe(true);
     if (found[0] === undefined) expect(told).toHaveBeenCalledWith('getMulti', expect.any(Error));
+    // Nor are their leases.
+    const won = await backend.acquireMulti?.([key, ...others]);
+    expect(others.every((one) => won?.has(one))).toBe(true);
+    if (!won?.has(key)) expect(told).toHaveBeenCalledWith('acquireMulti', expect.any(Error));
+    for (const lease of won?.values() ?? []) await lease.release();
     const works = () =>
       Promise.resolve(backend.set(key, bytes)).then(
         () => true,

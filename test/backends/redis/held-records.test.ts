@@ -1,6 +1,6 @@
 /** Records that are held in the process: of answers that come in another order than they were asked for, the later question's counts. */
 import { expect, it } from 'vitest';
-import type { GenerationStore, Records, RecordsRequest } from '../../../src/api.js';
+import type { Clock, GenerationStore, Records, RecordsRequest } from '../../../src/api.js';
 import { HeldRecords } from '../../../src/backends/redis/held-records.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 
@@ -37,4 +37,37 @@ it('an answer that comes late takes neither the region’s nor a tag’s place',
   await held.read(known);
   expect(known.found).toEqual(seen(2));
   expect(answers).toHaveLength(2);
+});
+
+it('after the clock was set back, what was read before counts no more: not even when its time comes again', async () => {
+  let time = Date.UTC(2026, 0);
+  const clock: Clock = { now: () => time, setTimeout: () => {}, clearTimeout: () => {} };
+  let seq = 1;
+  let reads = 0;
+  const store: GenerationStore = {
+    read: (request) => {
+      reads++;
+      request.found = { region: { rid: 'ab', seq, hard: seq, soft: 0, tagged: 0, at: undefined }, tags: new Map() };
+    },
+    invalidate: () => {},
+    invalidateTags: () => {},
+  };
+  const held = new HeldRecords(store, () => clock);
+  const seen = async () => {
+    const request: RecordsRequest = { region: 'r', tags: [], found: undefined };
+    await held.read(request);
+    return request.found?.region?.seq;
+  };
+  const before = time;
+  expect(await seen()).toBe(1);
+  time -= 3_600_000;
+  // Another process invalidates.
+  seq = 2;
+  expect(await seen()).toBe(2);
+  // Held as ever, by the clock as it goes now.
+  time += 500;
+  await seen();
+  expect(reads).toBe(2);
+  time = before;
+  expect(await seen()).toBe(2);
 });
