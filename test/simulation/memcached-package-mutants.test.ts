@@ -79,13 +79,6 @@ const backend: Record<string, Mutant> = {
     to: '',
     finds: /was committed, and is still renewed/,
   },
-  'leases that are kept where the others failed': {
-    from: "Promise.resolve(lease.release()).catch((why: unknown) => this.#host.report('release', why));",
-    to: 'void lease;',
-    misfortunes: { outage: 30, storm: 15 },
-    first: 860,
-    finds: KEPT,
-  },
 };
 
 const locks: Record<string, Mutant> = {
