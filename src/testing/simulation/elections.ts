@@ -63,7 +63,7 @@ export class Elections {
     const isAsked = operation?.tickets.has(key) === true;
     const ticket = operation?.tickets.get(key);
     operation?.tickets.delete(key);
-    if (!isAsked && !isCutOff(creation.askedAt) && !ledger.isStuck(key, scheduler.now))
+    if (!isAsked && !isCutOff(creation.askedAt) && !ledger.isStuck(key, creation.askedAt, scheduler.now))
       violated(`${process.name} creates ${key} without having asked for its lease`);
     if (ticket && !creation.hasLostLease) this.#checkLease(creation, ticket, isCutOff);
     else if (!creation.hasLostLease) this.#checkAlone(creation);

@@ -123,6 +123,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     if (operation) {
       this.#senders.set(id, operation);
       this.#underWay.set(id, operation);
+      operation.askedAt ??= this.#scheduler.now;
       if (this.#model.isGuarded(request)) this.troubles.asked(operation);
     }
     for (const token of this.#model.leasesReleased(request)) {
@@ -147,10 +148,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
 
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
-    if (!process)
-      this.log(
-        `store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : 'tags' in meaning ? meaning.tags : ''}`,
-      );
+    if (!process) this.log(`store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : (meaning.tags ?? '')}`);
     const committed = meaning.kind === 'committed' ? this.#origins.get(valueIdIn(meaning.bytes)) : undefined;
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
@@ -159,8 +157,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
     this.#ledger.enter(meaning, process, id, this.#scheduler.now);
     this.#enter(meaning);
     if (meaning.kind === 'granted' && !meaning.isVoid) this.#elections.granted(meaning);
-    const isChanged = meaning.kind === 'made' || (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows));
-    if (isChanged) this.#elections.recordChanged();
+    if (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows)) this.#elections.recordChanged();
     if (meaning.kind === 'invalidated' && meaning.lost) this.#finality.recordLost();
     this.#promptness.changed({ isCut: meaning.kind === 'invalidated' && meaning.hard });
   }
@@ -277,7 +274,7 @@ export class Watch<Request, Reply> implements Wiretap<Request, Reply> {
       this.log(`${name} → ${JSON.stringify(found.map(([, value]) => (isSimulatedValue(value) ? value.id : value)))}`);
       for (const [key, value] of found) this.#finality.check(operation, key, value);
       this.#finality.finished(operation);
-      if (isRemoval(verb) || isSaid(verb)) for (const key of keys) this.#ledger.overruled(key);
+      if (isRemoval(verb) || isSaid(verb)) for (const key of keys) this.#ledger.overruled(key, this.#scheduler.now);
     } catch (error) {
       this.log(`${name} → ${String(error)}`);
       this.troubles.checkFailure(operation, error);
