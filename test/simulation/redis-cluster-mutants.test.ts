@@ -153,7 +153,8 @@ const excuses: Record<ClusterExcuse, Options & { readonly finds: RegExp }> = {
   'seen within a second': { generations: true, finds: CAME_BACK },
   'judged by what is held': {
     generations: true,
-    tags: true,
+    calls: 30,
+    misfortunes: { evict: 40 },
     finds: /although a fresh value was there when it won its lease/,
   },
   'refused by a node': { finds: /without having asked for its lease|was rejected with/ },

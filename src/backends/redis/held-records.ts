@@ -33,11 +33,14 @@ export class HeldRecords {
     this.#clock = clock;
   }
 
-  /** Answers what is held, if all of it was read within the bound; reads else. */
+  /**
+   * Answers what is held, if all of it was read within the bound, and is there: what was made since would be missing for as long. Reads
+   * else.
+   */
   async read(request: RecordsRequest): Promise<void> {
     const held = this.#region(request.region);
     const known = this.#known(held, request);
-    if (known) {
+    if (known && isWhole(known)) {
       request.found = known;
       return;
     }
@@ -81,6 +84,11 @@ export class HeldRecords {
     if (!region || !isFresh(region) || !request.tags.every((tag) => isFresh(tags.get(tag)))) return undefined;
     return { region: region.record, tags: new Map(request.tags.map((tag) => [tag, tags.get(tag)?.record])) };
   }
+}
+
+/** No record is absent, or of another incarnation than the region's. */
+function isWhole({ region, tags }: Records): boolean {
+  return region !== undefined && [...tags.values()].every((tag) => tag?.rid === region.rid);
 }
 
 function learn(held: Region, found: Records, { at, now }: { readonly at: number; readonly now: number }): void {

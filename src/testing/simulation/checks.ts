@@ -56,7 +56,7 @@ export function makeChecks(
   const elections = new Elections({
     scheduler,
     ledger,
-    isStuck: (process, key) => model.isStuck?.(process, key) ?? ledger.isStuck(key, scheduler.now),
+    isStuck: (process, key, since) => model.isStuck?.(process, key) ?? ledger.isStuck(key, since, scheduler.now),
     // What is known of the records may be as old as the request.
     slack: model.isPiecemeal ? deadline : 0,
     heldFor: model.heldFor ?? 0,

@@ -20,7 +20,7 @@ export interface ElectionsOptions {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
   /** Whether a process has waited for another program's lock for as long as it has to. */
-  isStuck(process: SimulatedProcess, key: string): boolean;
+  isStuck(process: SimulatedProcess, key: string, since: number): boolean;
   /** By how much what a process knows may be older than its lease, in milliseconds. */
   readonly slack: number;
   /** For how long it goes by records as they were, in milliseconds. */
@@ -66,7 +66,7 @@ export class Elections {
     const isAsked = operation?.tickets.has(key) === true;
     const ticket = operation?.tickets.get(key);
     operation?.tickets.delete(key);
-    if (!isAsked && !isCutOff(creation.askedAt) && !isStuck(process, key))
+    if (!isAsked && !isCutOff(creation.askedAt) && !isStuck(process, key, creation.askedAt))
       violated(`${process.name} creates ${key} without having asked for its lease`);
     if (ticket && !creation.hasLostLease) this.#checkLease(creation, ticket, isCutOff);
     else if (!creation.hasLostLease) this.#checkAlone(creation);

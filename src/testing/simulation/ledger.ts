@@ -39,6 +39,8 @@ export interface Grant {
   isCut: boolean;
   /** Why it no longer stands, if it was not time. */
   ended: string | undefined;
+  /** When that was. */
+  endedAt: number | undefined;
   /** What was said of its key, by a call that has not returned; it is void when that does. */
   overruled: string | undefined;
   /** What has become of the value that was stored when it was granted, if anything. */
@@ -85,10 +87,13 @@ export class Ledger {
     return grant !== undefined && grant.ended === undefined && !grant.isCut && grant.until > now;
   }
 
-  /** A lock without an end, for so long that nobody waits for it any more. */
-  isStuck(key: string, now: number): boolean {
-    const grant = this.#latest.get(key);
-    return grant?.until === Number.POSITIVE_INFINITY && now - grant.at >= this.#maxHold;
+  /** Whether there has been, since then, a lock without an end for so long that nobody waits for it any more. */
+  isStuck(key: string, since: number, now: number): boolean {
+    return [...this.#grants.values()].some((grant) => {
+      if (grant.key !== key || grant.until !== Number.POSITIVE_INFINITY) return false;
+      const last = grant.endedAt ?? now;
+      return last >= since && last - grant.at >= this.#maxHold;
+    });
   }
 
   /** One that could have been renewed, and was not. */
@@ -114,9 +119,9 @@ export class Ledger {
   }
 
   /** A call that deletes or sets a key has returned: no lease that it found there stands. */
-  overruled(key: string): void {
+  overruled(key: string, now: number): void {
     for (const grant of this.#grants.values())
-      if (grant.key === key && grant.overruled) grant.ended ??= `its key was ${grant.overruled}`;
+      if (grant.key === key && grant.overruled) end(grant, `its key was ${grant.overruled}`, now);
   }
 
   /** What was stored under it is none of its process's any more: it has ended, and not by a release that was heard of. */
@@ -140,7 +145,6 @@ export class Ledger {
       for (const grant of this.#grants.values()) if (grant.region === meaning.region) grant.isCut = true;
       return;
     }
-    if (meaning.kind === 'made') return;
     if (meaning.kind === 'denied') return this.#denied(meaning, process, now);
     if (meaning.kind === 'looked' && process) return this.#looked(meaning.key, process, now);
     if (meaning.kind === 'touched') {
@@ -148,7 +152,7 @@ export class Ledger {
       if (grant) grant.until = now + meaning.ms;
       return;
     }
-    if (CHANGES.includes(meaning.kind)) this.#changed(meaning);
+    if (CHANGES.includes(meaning.kind)) this.#changed(meaning, now);
     if (SAYS_NOTHING.includes(meaning.kind)) return;
     if (!('token' in meaning)) {
       const of = 'of' in meaning ? meaning.of : undefined;
@@ -157,7 +161,7 @@ export class Ledger {
       // A lock that is removed by itself stands until then.
       if (!grant || !(isLost || !(grant.isForeign || isApart(grant)))) return;
       if ('leavesLease' in meaning && meaning.leavesLease) grant.overruled ??= meaning.kind;
-      else grant.ended ??= `its key was ${meaning.kind}`;
+      else end(grant, `its key was ${meaning.kind}`, now);
       return;
     }
     const { kind, key, token } = meaning;
@@ -188,7 +192,7 @@ export class Ledger {
       this.#releases.set(token, { request, at: now });
     }
     // Where it is a step of its own, a commit leaves the lease to be released.
-    if (grant && !(kind === 'committed' && grant.fence === 'steps')) grant.ended ??= kind;
+    if (grant && !(kind === 'committed' && grant.fence === 'steps')) end(grant, kind, now);
   }
 
   /** Who looks for a lease of his that has lapsed finds nothing to release. */
@@ -205,14 +209,14 @@ export class Ledger {
   }
 
   /** What is stored is another: by a commit, or by whatever else. */
-  #changed(meaning: Extract<Meaning, { readonly key: string }>): void {
+  #changed(meaning: Extract<Meaning, { readonly key: string }>, now: number): void {
     const { key, kind } = meaning;
     this.#doubtful.delete(key);
     for (const grant of this.#grants.values()) {
       if (grant.key !== key || grant.fence === 'lease' || grant.overwritten) continue;
       if ('token' in meaning && meaning.token === grant.token) continue;
       grant.overwritten = kind;
-      if (grant.fence === 'value') grant.ended ??= `its key was ${kind}`;
+      if (grant.fence === 'value') end(grant, `its key was ${kind}`, now);
     }
   }
 
@@ -249,7 +253,7 @@ export class Ledger {
         `${process.name} was granted ${key}#${token.slice(0, 4)} while ${key}#${before.token.slice(0, 4)} of ${before.process.name} stands`,
       );
     }
-    if (!isVoid && before && before.token !== token) before.ended ??= 'another took it over';
+    if (!isVoid && before && before.token !== token) end(before, 'another took it over', now);
     const grant: Grant = {
       key,
       token,
@@ -263,6 +267,7 @@ export class Ledger {
       isVoid,
       isTriedFor,
       ended: isVoid ? 'it was void' : undefined,
+      endedAt: isVoid ? now : undefined,
       overruled: undefined,
       overwritten: undefined,
     };
@@ -274,6 +279,12 @@ export class Ledger {
 /** A lock beside what is stored: neither ends the other. */
 function isApart({ fence }: Grant): boolean {
   return fence === 'reread' || fence === 'steps';
+}
+
+function end(grant: Grant, why: string, now: number): void {
+  if (grant.ended !== undefined) return;
+  grant.ended = why;
+  grant.endedAt = now;
 }
 
 function whyNot(grant: Grant | undefined): string {

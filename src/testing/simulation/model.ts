@@ -37,9 +37,7 @@ export type Meaning =
   | { readonly kind: 'evicted entry'; readonly key: string }
   /** `of`: which of those that were granted; left out: the last. */
   | { readonly kind: 'evicted lease'; readonly key: string; readonly of?: string }
-  | Invalidated
-  /** A record that was not there before. */
-  | { readonly kind: 'made'; readonly region: string };
+  | Invalidated;
 
 /**
  * `region`: whose hard invalidation cuts it off. `isForeign`: of another program, which nothing of ours ends. `fence`: what a commit is

@@ -32,15 +32,14 @@ export class Troubles {
 
   /** A call of a region asks the store, and not for what goes on whatever the breaker says. */
   asked(operation: Operation): void {
-    const { region, id } = operation;
+    const { region, id, askedAt = this.#options.scheduler.now } = operation;
     const { label, breaker } = region;
-    const { asksInParts, scheduler } = this.#options;
-    operation.askedAt ??= scheduler.now;
+    const { asksInParts } = this.#options;
     if (breaker.state === 'closed') return;
     const isAgain = breaker.probe !== undefined && !(asksInParts && breaker.probe === id);
     breaker.probe = id;
     // What was let through as one call goes on.
-    if (asksInParts && operation.askedAt <= breaker.changedAt) return;
+    if (asksInParts && askedAt <= breaker.changedAt) return;
     if (breaker.state === 'open') this.#options.violated(`${label} asks the store although its breaker is open`);
     else if (isAgain) this.#options.violated(`${label} asks the store a second time to see whether it is back`);
   }

@@ -44,7 +44,7 @@ export class WatchedCalls {
     make: () => Promise<T>,
     values: (result: T) => readonly [key: string, value: unknown][],
   ): Promise<void> {
-    const { notes, ledger, finality, promptness, troubles } = this.#checks;
+    const { notes, scheduler, ledger, finality, promptness, troubles } = this.#checks;
     const operation = this.#begin(about);
     const { id, verb, region, keys, tags, hard } = operation;
     const name = `call ${id}: ${region.label} ${verb} ${[...keys, ...tags].join(' ')}${isInvalidation(verb) ? (hard ? ' hard' : ' soft') : ''}`;
@@ -55,7 +55,7 @@ export class WatchedCalls {
       notes.log(`${name} → ${JSON.stringify(found.map(([, value]) => (isSimulatedValue(value) ? value.id : value)))}`);
       for (const [key, value] of found) finality.check(operation, key, value);
       finality.finished(operation);
-      if (isRemoval(verb) || isSaid(verb)) for (const key of keys) ledger.overruled(key);
+      if (isRemoval(verb) || isSaid(verb)) for (const key of keys) ledger.overruled(key, scheduler.now);
     } catch (error) {
       notes.log(`${name} → ${String(error)}`);
       troubles.checkFailure(operation, error);

@@ -30,12 +30,13 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
   }
 
   sent(process: SimulatedProcess, id: number, request: Request): void {
-    const { notes, troubles, ledger } = this.#checks;
+    const { notes, troubles, ledger, scheduler } = this.#checks;
     notes.log(`${process.name} asks ${id}: ${notes.isTracing ? this.#model.describe(request) : ''}`);
     const operation = this.#callNow();
     if (operation) {
       this.#senders.set(id, operation);
       this.#underWay.set(id, operation);
+      operation.askedAt ??= scheduler.now;
       if (this.#model.isGuarded(request)) troubles.asked(operation);
     }
     for (const token of this.#model.leasesReleased(request)) {
@@ -64,10 +65,8 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
   /** Something happened to the store; without a process: by itself. */
   happened(meaning: Meaning, process?: SimulatedProcess, id = 0): void {
     const { notes, ledger, origins, entries, elections, finality, promptness, steps, scheduler } = this.#checks;
-    if (!process) {
-      const what = 'key' in meaning ? meaning.key : 'tags' in meaning ? meaning.tags : '';
-      notes.log(`store by itself: ${meaning.kind} ${what}`);
-    }
+    if (!process)
+      notes.log(`store by itself: ${meaning.kind} ${'key' in meaning ? meaning.key : (meaning.tags ?? '')}`);
     const committed = meaning.kind === 'committed' ? origins.get(valueIdIn(meaning.bytes)) : undefined;
     if (committed && meaning.kind === 'committed') {
       committed.isCommitted = true;
@@ -79,8 +78,7 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
     const gone = before && origins.get(valueIdIn(before));
     if (gone) gone.goneAt = origins.tick();
     if (meaning.kind === 'granted' && !meaning.isVoid) elections.granted(meaning);
-    const isChanged = meaning.kind === 'made' || (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows));
-    if (isChanged) elections.recordChanged();
+    if (meaning.kind === 'invalidated' && (meaning.lost || meaning.follows)) elections.recordChanged();
     if (meaning.kind === 'invalidated' && meaning.lost) finality.recordLost();
     promptness.changed({ isCut: meaning.kind === 'invalidated' && meaning.hard });
   }

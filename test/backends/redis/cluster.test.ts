@@ -172,6 +172,21 @@ describe.each(ways)('%s', (_, openBy) => {
     expect(denied.found).toBeUndefined();
   });
 
+  it('a region and a tag that had no record are seen at once by who has found none', async () => {
+    await flush();
+    const maker = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
+    const other = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
+    expect(await other.get('k')).toBeUndefined();
+    await maker.getOrCreate('k', () => 1);
+    expect(await other.get('k')).toBe(1);
+    const fail = () => {
+      throw new Error('It is not made.');
+    };
+    await expect(other.getOrCreate('tagged', fail, { tags: ['t'] })).rejects.toThrow('It is not made.');
+    await maker.getOrCreate('tagged', () => 2, { tags: ['t'] });
+    expect(await other.getOrCreate('tagged', () => 3, { tags: ['t'] })).toBe(2);
+  });
+
   it('follows a slot that moves to another node', async () => {
     await flush();
     const backend = await open();

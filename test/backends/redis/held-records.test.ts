@@ -1,4 +1,7 @@
-/** Records that are held in the process: of answers that come in another order than they were asked for, the later question's counts. */
+/**
+ * Records that are held in the process: of answers that come in another order than they were asked for, the later question's counts; and
+ * nothing is held that was not there.
+ */
 import { expect, it } from 'vitest';
 import type { Clock, GenerationStore, Records, RecordsRequest } from '../../../src/api.js';
 import { HeldRecords } from '../../../src/backends/redis/held-records.js';
@@ -70,4 +73,32 @@ it('after the clock was set back, what was read before counts no more: not even 
   expect(reads).toBe(2);
   time = before;
   expect(await seen()).toBe(2);
+});
+
+it('what is absent, or of another incarnation, is asked for again; what is there is held', async () => {
+  let stored: Records = { region: undefined, tags: new Map() };
+  let reads = 0;
+  const store: GenerationStore = {
+    read: async (request) => {
+      reads++;
+      request.found = { region: stored.region, tags: new Map(request.tags.map((tag) => [tag, stored.tags.get(tag)])) };
+    },
+    invalidate: () => {},
+    invalidateTags: () => {},
+  };
+  const clock = new FakeClock();
+  const held = new HeldRecords(store, () => clock);
+  const readsOf = async (tags: readonly string[]) => {
+    const before = reads;
+    for (let time = 0; time < 3; time++) await held.read({ region: 'r', tags, found: undefined });
+    return reads - before;
+  };
+  expect(await readsOf([])).toBe(3);
+  stored = { region: { rid: 'ab', seq: 0, hard: 0, soft: 0, tagged: 0, at: undefined }, tags: new Map() };
+  expect(await readsOf([])).toBe(1);
+  expect(await readsOf(['t'])).toBe(3);
+  stored = { ...stored, tags: new Map([['t', { rid: 'cd', hard: 0, soft: 0 }]]) };
+  expect(await readsOf(['t'])).toBe(3);
+  stored = { ...stored, tags: new Map([['t', { rid: 'ab', hard: 0, soft: 0 }]]) };
+  expect(await readsOf(['t'])).toBe(1);
 });

@@ -18,7 +18,7 @@ import { SimulatedClient } from './client.js';
 import { type ClusterRequest, namesIn, SimulatedCluster } from './cluster.js';
 import { routed } from './cluster-client.js';
 import { type LossesOptions, lose, lossOf } from './losses.js';
-import { Meanings, REGION } from './meanings.js';
+import { Meanings } from './meanings.js';
 import { described, LOCK, type RedisModelOptions, recordsIn, settingsOf } from './model.js';
 import { PythonClient } from './python.js';
 import { calledBy, type Reply } from './server.js';
@@ -54,8 +54,6 @@ export class ClusterModel implements StoreModel<ClusterRequest, Reply> {
   readonly #cluster = new SimulatedCluster();
   readonly #meanings: Meanings;
   readonly #losses: LossesOptions;
-  /** Records that were there when they were last seen. */
-  readonly #records = new Set<string>();
 
   constructor(options: ClusterModelOptions, chance: Chance) {
     this.#options = options;
@@ -94,17 +92,7 @@ export class ClusterModel implements StoreModel<ClusterRequest, Reply> {
   }
 
   meaningOf({ command, isForeign }: ClusterRequest, reply: Reply): readonly Meaning[] {
-    return [...this.#meanings.of(command, reply, isForeign), ...this.#made(command, reply)];
-  }
-
-  /** Records that were not there before. */
-  #made(command: ClusterRequest['command'], reply: Reply): readonly Meaning[] {
-    const called = calledBy(command);
-    const writes = [scripts.ACQUIRE, scripts.INVALIDATE, scripts.INVALIDATE_TAGS];
-    if ('error' in reply || !called || !writes.includes(called.script)) return [];
-    const made = called.keys.filter((name) => isRecordName(name) && !this.#records.has(name));
-    for (const name of made) this.#records.add(name);
-    return made.length > 0 ? [{ kind: 'made', region: REGION }] : [];
+    return this.#meanings.of(command, reply, isForeign);
   }
 
   leasesAsked({ command }: ClusterRequest): ReadonlyMap<string, string> | undefined {
@@ -141,10 +129,7 @@ export class ClusterModel implements StoreModel<ClusterRequest, Reply> {
     return this.#counts('seen within a second') ? BOUND : 0;
   }
 
-  /**
-   * By records that were held when they were lost or made what is fresh is missing, for as long: a tag that is known to have no record
-   * cuts off every entry that bears it, another incarnation every entry.
-   */
+  /** A record that was lost and made anew is of another incarnation: by the one that is held, what was stored under it is missing. */
   get heldFor(): number {
     return this.#counts('judged by what is held') ? BOUND : 0;
   }
@@ -189,18 +174,9 @@ export class ClusterModel implements StoreModel<ClusterRequest, Reply> {
     const node = chance.between(0, cluster.nodes.length - 1);
     const server = cluster.nodes[node];
     if (!server) return [];
-    if (!chance.hits(0.15)) return this.#lost(lose(server, chance, this.#losses));
+    if (!chance.hits(0.15)) return lose(server, chance, this.#losses);
     const names = cluster.restart(node, chance.between(0, 1500));
-    return this.#lost(names.flatMap((name) => lossOf(name, this.#losses)));
-  }
-
-  #lost(meanings: readonly Meaning[]): readonly Meaning[] {
-    for (const meaning of meanings) {
-      if (meaning.kind !== 'invalidated') continue;
-      // Those of its tags count as absent with the region's.
-      for (const name of meaning.tags ?? [...this.#records]) this.#records.delete(name);
-    }
-    return meanings;
+    return names.flatMap((name) => lossOf(name, this.#losses));
   }
 
   describe({ node, command }: ClusterRequest, reply?: Reply): string {
