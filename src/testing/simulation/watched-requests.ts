@@ -126,7 +126,10 @@ export class WatchedRequests<Request, Reply> implements Wiretap<Request, Reply> 
     process.troubledAt = scheduler.now;
     // Of a lease that is told to it later it knows nothing.
     if (verb !== 'acquire' && verb !== 'acquireMulti') return;
-    for (const each of key === undefined ? operation.keys : [key]) operation.tickets.set(each, undefined);
+    // One of many that was won on another node is kept.
+    const isKept = (each: string) => verb === 'acquireMulti' && operation.tickets.get(each) !== undefined;
+    for (const each of key === undefined ? operation.keys : [key])
+      if (!isKept(each)) operation.tickets.set(each, undefined);
   }
 
   #hasNotAsked(id: number, request: Request): void {
