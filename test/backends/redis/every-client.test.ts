@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { RecordsRequest } from '../../../src/api.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
 import { type Opened, ways } from './support/clients.js';
+import { until } from './support/wait.js';
 
 let server: RunningRedis;
 let observer: Observer;
@@ -131,7 +132,8 @@ describe.each(ways)('by $way', ({ open }) => {
   it('[py 249, 250] a server that is frozen ends each call at its deadline', async () => {
     const { backend, close } = await open(server.url, { timeout: 100 });
     try {
-      await backend.get('k');
+      // Its first call opens the connection, which may take longer on a busy machine.
+      await until(async () => (await Promise.allSettled([backend.get('k')]))[0]?.status === 'fulfilled');
       server.freeze();
       const calls = [
         backend.get('k'),
