@@ -30,6 +30,8 @@ export async function moveSlot(slot: number, from: Owner, to: Owner): Promise<vo
     await from.observer.raw('MIGRATE', ...target, '', '0', '5000', 'REPLACE', 'KEYS', ...keys);
   }
   await set(to, 'NODE', to.id);
+  // Nobody's older claim, heard of later, takes it back.
+  await to.observer.raw('CLUSTER', 'BUMPEPOCH');
   await set(from, 'NODE', to.id);
 }
 

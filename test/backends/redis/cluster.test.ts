@@ -243,7 +243,11 @@ describe('a slot whose move ends between the parts of a call', () => {
     let lease: Lease | undefined;
     const backend = await betweenParts(async () => {
       await moveSlot(slot, from, to);
-      lease = await other.mutex?.(key)?.acquire({ wait: false });
+      // The nodes tell one another of it, and may send a client to and fro until they have.
+      await until(async () => {
+        lease = await Promise.resolve(other.mutex?.(key)?.acquire({ wait: false })).catch(() => undefined);
+        return lease !== undefined;
+      });
     });
     await say(backend);
     expect(lease).toBeDefined();
