@@ -2,10 +2,9 @@
 import * as ioredis from 'ioredis';
 import { createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { CacheBackend, Lease, RecordsRequest } from '../../../src/api.js';
+import type { CacheBackend, RecordsRequest } from '../../../src/api.js';
 import { RedisClusterBackend } from '../../../src/backends/redis/cluster-backend.js';
 import { IoClient } from '../../../src/backends/redis/io-client.js';
-import { VOID } from '../../../src/backends/redis/scripts.js';
 import { slotOf } from '../../../src/backends/redis/slots.js';
 import { redisBackend, redisClusterBackend } from '../../../src/backends/redis.js';
 import { checkRedisArguments, type RedisClusterArguments } from '../../../src/backends/redis-arguments.js';
@@ -222,58 +221,6 @@ describe.each(ways)('%s', (_, openBy) => {
     expect(await backend.set(key, bytes, { lease })).toBe(true);
     expect(await backend.get(key)).toEqual(bytes);
   });
-});
-
-describe('a slot whose move ends between the parts of a call', () => {
-  const key = '{halfway}k';
-  const slot = slotOf(key);
-
-  it.each([
-    ['delete', (backend: CacheBackend) => backend.delete(key), undefined],
-    ['deleteMulti', (backend: CacheBackend) => backend.deleteMulti([key, '{halfway}l']), undefined],
-    ['set', (backend: CacheBackend) => backend.set(key, Buffer.from('said')), 'said'],
-  ])('%s takes the lease of who has acquired it then', async (_, say, left) => {
-    const other = await byRedis({ timeout: '10s' });
-    ends.push(() => other.close?.());
-    const from = await cluster.ownerOf(slot);
-    const others = await Promise.all([0, 6000, 12_000].map((one) => cluster.ownerOf(one)));
-    const to = others.find(({ id }) => id !== from.id) ?? from;
-    await to.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id);
-    await from.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', to.id);
-    let lease: Lease | undefined;
-    const backend = await betweenParts(async () => {
-      await moveSlot(slot, from, to);
-      // The nodes tell one another of it, and may send a client to and fro until they have.
-      await until(async () => {
-        lease = await Promise.resolve(other.mutex?.(key)?.acquire({ wait: false })).catch(() => undefined);
-        return lease !== undefined;
-      });
-    });
-    await say(backend);
-    expect(lease).toBeDefined();
-    expect(await other.set(key, Buffer.from('created'), { lease })).toBe(false);
-    const stored = await other.get(key);
-    expect(stored && String(stored)).toBe(left);
-  });
-
-  /** Does it once, when a lease has been voided by a command of its own. */
-  async function betweenParts(run: () => Promise<void>): Promise<CacheBackend<Uint8Array>> {
-    const client = createCluster({ rootNodes: addresses().map((socket) => ({ socket })) });
-    client.on('error', () => {});
-    await client.connect();
-    ends.push(() => client.destroy());
-    const send = client.sendCommand.bind(client);
-    let isDone = false;
-    const sendCommand = async (...command: Parameters<typeof send>) => {
-      const reply = await send(...command);
-      const [, , words] = command;
-      if (isDone || !(words.includes(VOID.text) || words.includes(VOID.sha))) return reply;
-      isDone = true;
-      await run();
-      return reply;
-    };
-    return redisBackend({ client: Object.assign(client, { sendCommand }), timeout: '10s' });
-  }
 });
 
 const apart = 'Its records are in another slot than its values: no script of the store can compare the two.';
