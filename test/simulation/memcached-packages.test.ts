@@ -6,6 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { EXCUSES, type Excuse } from '../../src/testing/simulation/memcached/excuses.js';
 import { type PackageSimulationOptions, simulatePackage } from '../../src/testing/simulation/simulate.js';
+import { failing } from './support/failing-seeds.js';
 import { firstFound, MANY_SEEDS } from './support/first-found.js';
 
 type Options = Omit<PackageSimulationOptions, 'seed'>;
@@ -14,14 +15,8 @@ const LOSING = { misfortunes: { evict: 40 } };
 const LEFT = /has not taken back|before the call began/;
 const seeds = Number(process.env.SEEDS ?? 60);
 
-async function failingSeeds(count: number, options?: Options): Promise<string[]> {
-  const failures: string[] = [];
-  for (let seed = 1; seed <= count; seed++) {
-    const { violations } = await simulatePackage({ seed, ...options });
-    if (violations.length > 0) failures.push(`SEED=${seed}: ${violations[0]}`);
-  }
-  return failures;
-}
+const failingSeeds = (count: number, options?: Options) =>
+  failing(count, (seed) => simulatePackage({ seed, ...options }));
 
 /** `first`: where the search begins, which takes long where it takes much to go wrong. */
 const needed: Readonly<Record<Excuse, Options & { readonly first: number; readonly finds: RegExp }>> = {

@@ -5,18 +5,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type SimulationOptions, simulate } from '../../src/testing/simulation/simulate.js';
+import { failing } from './support/failing-seeds.js';
 
 const LOSING = { generations: true, tags: true, misfortunes: { evict: 40 } };
 const seeds = Number(process.env.SEEDS ?? 120);
 
-async function failingSeeds(count: number, options?: Omit<SimulationOptions, 'seed'>): Promise<string[]> {
-  const failures: string[] = [];
-  for (let seed = 1; seed <= count; seed++) {
-    const { violations } = await simulate({ seed, ...options });
-    if (violations.length > 0) failures.push(`SEED=${seed}: ${violations[0]}`);
-  }
-  return failures;
-}
+const failingSeeds = (count: number, options?: Omit<SimulationOptions, 'seed'>) =>
+  failing(count, (seed) => simulate({ seed, ...options }));
 
 if (process.env.SEED !== undefined) {
   it(`seed ${process.env.SEED}, with its trace`, async () => {

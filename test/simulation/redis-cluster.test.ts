@@ -4,18 +4,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type ClusterSimulationOptions, simulateCluster } from '../../src/testing/simulation/simulate.js';
+import { failing } from './support/failing-seeds.js';
 
 const LOSING = { generations: true, tags: true, misfortunes: { evict: 40 } };
 const seeds = Number(process.env.SEEDS ?? 60);
 
-async function failingSeeds(count: number, options?: Omit<ClusterSimulationOptions, 'seed'>): Promise<string[]> {
-  const failures: string[] = [];
-  for (let seed = 1; seed <= count; seed++) {
-    const { violations } = await simulateCluster({ seed, ...options });
-    if (violations.length > 0) failures.push(`SEED=${seed}: ${violations[0]}`);
-  }
-  return failures;
-}
+const failingSeeds = (count: number, options?: Omit<ClusterSimulationOptions, 'seed'>) =>
+  failing(count, (seed) => simulateCluster({ seed, ...options }));
 
 if (process.env.SEED !== undefined) {
   it(`seed ${process.env.SEED}, with its trace`, async () => {

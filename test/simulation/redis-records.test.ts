@@ -6,6 +6,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { RegionRecord, TagRecord } from '../../src/api.js';
 import { type RedisSimulationOptions, simulateRedis } from '../../src/testing/simulation/simulate.js';
+import { failing } from './support/failing-seeds.js';
 import { CAME_BACK, firstFound, MOST_SEEDS } from './support/first-found.js';
 
 /** How records are read, by the scripts and by the client, where they are not read as they should be. */
@@ -41,12 +42,7 @@ const SPOILT: Omit<RedisSimulationOptions, 'seed'> = {
 it(`the promises hold where records are written over all the time, over ${seeds} seeds`, {
   timeout: 1_200_000,
 }, async () => {
-  const failures: string[] = [];
-  for (let seed = 1; seed <= seeds; seed++) {
-    const { violations } = await simulateRedis({ seed, ...SPOILT });
-    if (violations.length > 0) failures.push(`SEED=${seed}: ${violations[0]}`);
-  }
-  expect(failures).toEqual([]);
+  expect(await failing(seeds, (seed) => simulateRedis({ seed, ...SPOILT }))).toEqual([]);
 });
 
 const AGAIN_AND_AGAIN = /refused this write again and again/;

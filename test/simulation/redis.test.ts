@@ -4,18 +4,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type RedisSimulationOptions, simulateRedis } from '../../src/testing/simulation/simulate.js';
+import { failing } from './support/failing-seeds.js';
 
 const LOSING = { generations: true, tags: true, misfortunes: { evict: 40 } };
 const seeds = Number(process.env.SEEDS ?? 80);
 
-async function failingSeeds(count: number, options?: Omit<RedisSimulationOptions, 'seed'>): Promise<string[]> {
-  const failures: string[] = [];
-  for (let seed = 1; seed <= count; seed++) {
-    const { violations } = await simulateRedis({ seed, ...options });
-    if (violations.length > 0) failures.push(`SEED=${seed}: ${violations[0]}`);
-  }
-  return failures;
-}
+const failingSeeds = (count: number, options?: Omit<RedisSimulationOptions, 'seed'>) =>
+  failing(count, (seed) => simulateRedis({ seed, ...options }));
 
 if (process.env.SEED !== undefined) {
   it(`seed ${process.env.SEED}, with its trace`, async () => {
