@@ -12,17 +12,18 @@
  * @property {() => unknown} [before] before each sample, not measured
  */
 
-const SAMPLE_MS = 12;
+/** Milliseconds. */
+const SAMPLE = 12;
 
 /**
  * @param {readonly Contestant[]} contestants the first is the baseline
- * @param {{ rounds?: number, most?: number }} [options] `most`: operations of one sample at most
+ * @param {{ rounds?: number, most?: number, sample?: number }} [options] `most`: operations of one sample at most; `sample`: its milliseconds
  * @returns {Promise<{ name: string, ns: number, best: number, ratio: number, spread: [number, number] }[]>} `spread`: quartiles of the ratio
  */
-export async function compare(contestants, { rounds = 31, most = 1_000_000 } = {}) {
+export async function compare(contestants, { rounds = 31, most = 1_000_000, sample: length = SAMPLE } = {}) {
   const prepared = [];
   for (const contestant of contestants) {
-    const operations = await calibrate(contestant, most);
+    const operations = await calibrate(contestant, most, length);
     prepared.push({ contestant, operations, times: [] });
   }
   for (let round = 0; round < rounds; round++) {
@@ -53,12 +54,12 @@ async function sample({ run, before, size = 1 }, operations) {
 }
 
 /** Warms it up, and finds how many operations fill a sample. */
-async function calibrate(contestant, most) {
+async function calibrate(contestant, most, length) {
   let operations = 1;
   for (let warm = 0; warm < 8; ) {
     const ms = ((await sample(contestant, operations)) * operations * (contestant.size ?? 1)) / 1e6;
-    if (ms >= SAMPLE_MS / 2 || operations === most) warm++;
-    const wanted = Math.ceil((operations * SAMPLE_MS) / Math.max(ms, 0.01));
+    if (ms >= length / 2 || operations === most) warm++;
+    const wanted = Math.ceil((operations * length) / Math.max(ms, 0.01));
     operations = Math.max(1, Math.min(most, wanted, operations * 10));
   }
   return operations;

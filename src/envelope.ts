@@ -45,21 +45,20 @@ export function encodeEntry({ payload, metadata }: CachedValue, serializer: Seri
 
 /** `CantDeserializeError` for whatever is no entry, and nothing else: empty, no pipe, no metadata, an unreadable payload. */
 export function decodeEntry(bytes: Uint8Array, serializer: Serializer, clock: Clock): CachedValue {
-  const pipe = bytes.indexOf(PIPE);
-  if (pipe < 0) throw new CantDeserializeError('These bytes are no entry: no "|" between metadata and value.');
   let metadata: unknown;
   let payload: unknown;
   try {
     if (serializer === jsonSerializer) {
       // Text from end to end: decoded in one piece, at an eighth less for all of it.
       const text = decoder.decode(bytes);
-      const end = text.indexOf('|');
+      const end = pipeIn(text.indexOf('|'));
       metadata = JSON.parse(text.slice(0, end));
       // Python takes a byte order mark also before the value.
       payload = JSON.parse(text.slice(text[end + 1] === '\ufeff' ? end + 2 : end + 1));
     } else {
-      metadata = JSON.parse(decoder.decode(bytes.subarray(0, pipe)));
-      payload = serializer.deserialize(bytes.subarray(pipe + 1));
+      const end = pipeIn(bytes.indexOf(PIPE));
+      metadata = JSON.parse(decoder.decode(bytes.subarray(0, end)));
+      payload = serializer.deserialize(bytes.subarray(end + 1));
     }
   } catch (cause) {
     throw new CantDeserializeError(`These bytes are no entry: ${messageOf(cause)}`, { cause });
@@ -73,6 +72,11 @@ export function decodeEntry(bytes: Uint8Array, serializer: Serializer, clock: Cl
   if (!isMetadata(metadata))
     throw new CantDeserializeError('These bytes are no entry: the metadata has no creation time.');
   return new CachedValue(metadata[UNDEFINED] === 1 && payload === null ? undefined : payload, metadata, clock);
+}
+
+function pipeIn(at: number): number {
+  if (at < 0) throw new Error('no "|" between metadata and value.');
+  return at;
 }
 
 function isMetadata(metadata: unknown): metadata is Metadata {

@@ -81,7 +81,8 @@ export function isRecordName(key: string): boolean {
 
 /** The names of the records asked for: the region's, then its tags'. */
 export function recordNames({ region, tags }: RecordsRequest): string[] {
-  return [regionRecordName(region), ...tags.map((tag) => tagRecordName(region, tag))];
+  const name = regionRecordName(region);
+  return tags.length === 0 ? [name] : [name, ...tags.map((tag) => tagRecordName(region, tag))];
 }
 
 /** The same, as they were read; in one step, unless they are of several servers. */

@@ -92,7 +92,7 @@ export class Guard {
           new BackendTimeoutError(`The store did not answer to ${verb} within ${timeout + extra} ms (backendTimeout).`),
         );
       };
-      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(expire, timeout + extra);
+      let timer: unknown;
       const answered = (answer: T) => {
         if (isLate) return late?.(answer);
         clock.clearTimeout(timer);
@@ -107,8 +107,10 @@ export class Guard {
       };
       try {
         const answer = run();
-        if (isPromiseLike(answer)) answer.then(answered, failed);
-        else answered(answer);
+        if (!isPromiseLike(answer)) return answered(answer);
+        // Set while the answer is on its way: before, it would hold up every hit.
+        if (timeout < Number.POSITIVE_INFINITY) timer = clock.setTimeout(expire, timeout + extra);
+        answer.then(answered, failed);
       } catch (error) {
         failed(error);
       }

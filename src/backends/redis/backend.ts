@@ -128,9 +128,9 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
     records: RecordsRequest | undefined,
     answer: (replies: readonly unknown[]) => T,
   ): Promise<T> {
-    const names = records ? recordNames(records) : [];
-    return this.#commands.ask(['MGET', ...keys, ...names], keys[0] ?? '', (reply) => {
-      const replies = listOf(reply, keys.length + names.length);
+    const words = ['MGET', ...keys, ...(records ? recordNames(records) : [])] as const;
+    return this.#commands.ask(words, keys[0] ?? '', (reply) => {
+      const replies = listOf(reply, words.length - 1);
       if (records) records.found = parseRecords(records, replies.slice(keys.length));
       return answer(replies);
     });

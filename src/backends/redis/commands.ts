@@ -118,10 +118,7 @@ export class Commands {
     const clock = this.#options.clock();
     return new Promise((resolve, reject) => {
       let isOver = false;
-      const timer = clock.setTimeout(() => {
-        isOver = true;
-        reject(this.#late(verb));
-      }, timeout);
+      let timer: unknown;
       const fail = (error: unknown) => {
         clock.clearTimeout(timer);
         reject(this.#typed(verb, error));
@@ -136,7 +133,13 @@ export class Commands {
         }
       };
       try {
-        work(() => isOver).then(succeed, fail);
+        const sent = work(() => isOver);
+        // Set while the answer is on its way: before, it would hold up every hit.
+        timer = clock.setTimeout(() => {
+          isOver = true;
+          reject(this.#late(verb));
+        }, timeout);
+        sent.then(succeed, fail);
       } catch (error) {
         fail(error);
       }

@@ -141,7 +141,7 @@ export class IoClient implements RedisClient {
   /** By the command's own method: `callBuffer` loses the command's name where `enableAutoPipelining` is set. */
   send([command, ...rest]: readonly [string, ...Word[]]): Promise<unknown> {
     const client = this.#client;
-    const method: unknown = Reflect.get(client, `${command.toLowerCase()}Buffer`);
+    const method: unknown = Reflect.get(client, methodOf(command));
     return typeof method === 'function' ? Reflect.apply(method, client, rest) : client.callBuffer(command, ...rest);
   }
 
@@ -168,6 +168,17 @@ export class IoClient implements RedisClient {
   async close(): Promise<void> {
     if (this.#first) this.#client.disconnect();
   }
+}
+
+/** Of each command that we send, its name is made once. */
+const METHODS = new Map<string, string>();
+
+function methodOf(command: string): string {
+  const known = METHODS.get(command);
+  if (known !== undefined) return known;
+  const name = `${command.toLowerCase()}Buffer`;
+  METHODS.set(command, name);
+  return name;
 }
 
 class IoEar implements RedisEar {
