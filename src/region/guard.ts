@@ -108,7 +108,8 @@ export class Guard {
       try {
         const answer = run();
         if (!isPromiseLike(answer)) return answered(answer);
-        // Set while the answer is on its way: before, it would hold up every hit.
+        // While the answer is on its way: before, it would hold up every hit. And behind the backend's own deadline, which may be as long,
+        // and knows which of its servers is late.
         if (timeout < Number.POSITIVE_INFINITY) timer = clock.setTimeout(expire, timeout + extra);
         answer.then(answered, failed);
       } catch (error) {

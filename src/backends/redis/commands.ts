@@ -134,7 +134,7 @@ export class Commands {
       };
       try {
         const sent = work(() => isOver);
-        // Set while the answer is on its way: before, it would hold up every hit.
+        // While the answer is on its way: before, it would hold up every hit.
         timer = clock.setTimeout(() => {
           isOver = true;
           reject(this.#late(verb));

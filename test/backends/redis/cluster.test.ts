@@ -3,6 +3,7 @@ import * as ioredis from 'ioredis';
 import { createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CacheBackend, RecordsRequest } from '../../../src/api.js';
+import { regionRecordName } from '../../../src/backends/records.js';
 import { RedisClusterBackend } from '../../../src/backends/redis/cluster-backend.js';
 import { IoClient } from '../../../src/backends/redis/io-client.js';
 import { slotOf } from '../../../src/backends/redis/slots.js';
@@ -26,6 +27,7 @@ afterEach(async () => {
   ends = [];
 });
 
+const SLOTS = 16_384;
 const bytes = Buffer.from('value');
 const keys = Array.from({ length: 50 }, (_, at) => `k${at}`);
 const addresses = () => cluster.nodes.slice(0, 3).map(({ port }) => ({ host: '127.0.0.1', port }));
@@ -251,6 +253,31 @@ describe('the conformance suite', () => {
   }
 });
 
+describe('when a primary is frozen', () => {
+  it.each(ways.slice(0, 2))('%s: keys of the others are served, and only its own are created', async (_, open) => {
+    await flush();
+    const region = makeRegion({ name: 'frozen' }).configure(await open());
+    ends.push(() => region.close());
+    const record = slotOf(regionRecordName('frozen'));
+    const frozen = await cluster.ownerOf((record + Math.ceil(SLOTS / 3)) % SLOTS);
+    const owners = await Promise.all(keys.map((key) => cluster.ownerOf(slotOf(key))));
+    const its = keys.filter((_key, at) => owners[at]?.id === frozen.id);
+    expect(its.length).toBeGreaterThan(0);
+    await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
+    frozen.node.freeze();
+    try {
+      const expected = keys.map((key) => (its.includes(key) ? undefined : 'stored'));
+      expect(await region.getMulti(keys)).toEqual(expected);
+      const create = vi.fn((asked: readonly string[]) => asked.map(() => 'created'));
+      const made = await region.getOrCreateMulti(keys, create);
+      expect(made).toEqual(expected.map((value) => value ?? 'created'));
+      expect(create.mock.calls.flatMap(([asked]) => asked).sort()).toEqual([...its].sort());
+    } finally {
+      frozen.node.thaw();
+    }
+  });
+});
+
 describe('when a primary dies', () => {
   it.each([
     { way: 'made by redis', open: byRedis, third: 0 },
@@ -259,8 +286,8 @@ describe('when a primary dies', () => {
     const backend = await open({ timeout: '2s' });
     ends.push(() => backend.close?.());
     // Each time another of the three.
-    const key = keys.find((one) => Math.floor((slotOf(one) * 3) / 16_384) === third) ?? '';
-    const others = keys.filter((one) => Math.floor((slotOf(one) * 3) / 16_384) !== third);
+    const key = keys.find((one) => Math.floor((slotOf(one) * 3) / SLOTS) === third) ?? '';
+    const others = keys.filter((one) => Math.floor((slotOf(one) * 3) / SLOTS) !== third);
     await backend.setMulti(new Map([key, ...others].map((one) => [one, bytes])));
     const told = vi.fn();
     backend.attach?.({ clock: systemClock, random: Math.random, report: told });
