@@ -2,13 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeRegion } from 'dogpile-cache';
 
-const [filename, creation] = process.argv.slice(2);
+const { backend, args, creation } = JSON.parse(process.argv[2] ?? '');
 const EXPIRATION = 200;
 let creations = 0;
+/** On the clock that the processes of a host share. */
+let endedAt = 0;
 
 async function create() {
   creations++;
-  await sleep(Number(creation));
+  await sleep(creation);
+  endedAt = Date.now();
   return { id: 5 };
 }
 
@@ -20,6 +23,7 @@ async function fill(region, key) {
 
 async function crowd(region, { key, callers, at }) {
   creations = 0;
+  endedAt = 0;
   await sleep(at - Date.now());
   const times = await Promise.all(
     Array.from({ length: callers }, async () => {
@@ -28,12 +32,12 @@ async function crowd(region, { key, callers, at }) {
       return performance.now() - start;
     }),
   );
-  return { times, creations };
+  return { times, creations, endedAt, servedAt: Date.now() };
 }
 
 const answer = (message) => process.send?.(message);
 try {
-  const region = makeRegion().configure('file', { expirationTime: EXPIRATION, arguments: { filename } });
+  const region = makeRegion().configure(backend, { expirationTime: EXPIRATION, arguments: args });
   await region.ready();
   process.on('message', async (question) => {
     try {

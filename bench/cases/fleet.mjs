@@ -1,6 +1,7 @@
 /**
- * Four processes, a hundred callers in each, all at once, for one key in one file: when nothing is there, and when what is there has
- * expired. The creator takes 300 ms; the best a fleet can do is one creation, and be done when it is.
+ * Several processes with many callers each, all at once, for one key in one store: when nothing is there, and when what is there has
+ * expired. The creator takes 300 ms; the best a fleet can do is one creation, and be done when it is. The law: over Redis, where waiters
+ * are woken, everybody is served within 50 ms of the creation's end.
  */
 import { fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,50 +9,88 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quantile } from '../harness.mjs';
+import { startRedis } from '../redis-server.mjs';
 
-export const title = '4 processes × 100 callers of one key in one file, creator of 300 ms';
+export const title = 'A fleet of callers of one key, creator of 300 ms';
 
 const WORKER = fileURLToPath(new URL('../fleet-worker.mjs', import.meta.url));
-const PROCESSES = 4;
-const CALLERS = 100;
 const CREATION = 300;
+const PROMPT = 50;
+const WOKEN = 'Redis, cold: until the last caller is served, against 50 ms after the creation';
+
+export const laws = [{ name: WOKEN, most: 1 }];
 
 export async function run() {
   const folder = await mkdtemp(join(tmpdir(), 'dogpile-bench-'));
+  const server = await startRedis(folder);
+  if (!server) throw new Error('There is no redis-server.');
+  try {
+    const file = {
+      name: 'file',
+      processes: 4,
+      callers: 100,
+      backend: 'file',
+      args: { filename: join(folder, 'cache') },
+    };
+    const redis = { name: 'Redis', processes: 8, callers: 50, backend: 'redis', args: { url: server.url } };
+    const results = [];
+    for (const fleet of [file, redis]) {
+      const states = await crowded(fleet);
+      results.push(...states.map(({ result }) => result));
+      if (fleet === redis) results.push({ name: WOKEN, ratio: Math.max(...(states[0]?.behind ?? [])) / PROMPT });
+    }
+    return results;
+  } finally {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** `behind`: of each round, milliseconds from the end of the creation until the last caller was served. */
+async function crowded({ name, processes, callers, backend, args }) {
   const workers = [];
   try {
-    for (let i = 0; i < PROCESSES; i++) workers.push(fork(WORKER, [join(folder, 'cache'), String(CREATION)]));
+    const started = JSON.stringify({ backend, args, creation: CREATION });
+    for (let i = 0; i < processes; i++) workers.push(fork(WORKER, [started]));
     await all(workers, 'ready');
-    const results = [];
+    const states = [];
     for (const state of ['cold', 'expired']) {
       const rounds = [];
       for (let round = 0; round < 5; round++) {
         const key = `${state} ${round}`;
         if (state === 'expired') await ask(workers.slice(0, 1), { do: 'fill', key });
-        const answers = await ask(workers, { do: 'crowd', key, callers: CALLERS, at: Date.now() + 100 });
+        const answers = await ask(workers, { do: 'crowd', key, callers, at: Date.now() + 100 });
         const times = answers.flatMap((answer) => answer.times);
         const creations = answers.reduce((sum, answer) => sum + answer.creations, 0);
-        rounds.push({ creations, p50: quantile(times, 0.5), p99: quantile(times, 0.99), last: Math.max(...times) });
+        const behind =
+          Math.max(...answers.map(({ servedAt }) => servedAt)) - Math.max(...answers.map(({ endedAt }) => endedAt));
+        rounds.push({
+          creations,
+          behind,
+          p50: quantile(times, 0.5),
+          p99: quantile(times, 0.99),
+          last: Math.max(...times),
+        });
       }
-      const of = (name) =>
+      const of = (what) =>
         quantile(
-          rounds.map((round) => round[name]),
+          rounds.map((round) => round[what]),
           0.5,
         );
       const most = Math.max(...rounds.map((round) => round.creations));
-      results.push({
-        name: `${state}: creations ${most} at most; callers p50 ${ms(of('p50'))}, p99 ${ms(of('p99'))}, last ${ms(of('last'))}`,
+      const result = {
+        name: `${name}, ${processes} × ${callers}, ${state}: creations ${most} at most; callers p50 ${ms(of('p50'))}, p99 ${ms(of('p99'))}, last ${ms(of('last'))}`,
         creations: most,
         p50: of('p50'),
         p99: of('p99'),
         last: of('last'),
         ratio: of('last') / CREATION,
-      });
+      };
+      states.push({ result, behind: rounds.map((round) => round.behind) });
     }
-    return results;
+    return states;
   } finally {
     for (const worker of workers) worker.kill();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
