@@ -230,9 +230,13 @@ async function handOver(
   const { lease } = ready;
   await new Promise<void>((done, fail) => {
     lease.whenLost?.(() => done());
+    // Also of one that the store can't be told of: it lapses, and nobody here holds it any more.
     const release = async () => {
-      await lease.release();
-      done();
+      try {
+        await lease.release();
+      } finally {
+        done();
+      }
     };
     const run = async () => {
       const failure = await make(attempt, ready);
