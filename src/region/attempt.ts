@@ -173,6 +173,7 @@ async function make(
   try {
     entry = entryOf(core, { key, ...made, plan, lease, generation, flight, settings, anew: isAnew });
   } catch (reason) {
+    if (flight.waiting === 0) core.report('shouldCache', reason, key);
     await core.giveBack(lease, key);
     flight.end({ kind: 'failed', reason });
     return { reason };

@@ -331,6 +331,24 @@ describe('what is said and counted', () => {
     expect(region.statistics.waits).toBe(0);
   });
 
+  it('shouldCache that throws where nobody waits for it is an event', async () => {
+    const { region, said, clock } = setUp({ background: true });
+    const shouldCache = () => {
+      throw new Error('which?');
+    };
+    const error = expect.objectContaining({ message: 'which?' });
+    await region.setMulti({ k: 'old', many: 'old' });
+    await clock.advance('11s');
+    expect(await region.getOrCreate('k', () => 'new', { shouldCache })).toBe('old');
+    await region.idle();
+    expect(said().at(-1)).toEqual(['backend-error', { key: 'k', verb: 'shouldCache', error }]);
+    expect(await region.getOrCreateMulti(['many'], () => ['new'], { shouldCache })).toEqual(['old']);
+    await region.idle();
+    expect(said().at(-1)).toEqual(['backend-error', { verb: 'shouldCache', error }]);
+    await expect(region.getOrCreate('other', () => 1, { shouldCache })).rejects.toThrow('which?');
+    expect(said().at(-1)?.[0]).toBe('create asyncEnd');
+  });
+
   it('null: every call is a creation, and no lookup', async () => {
     const clock = new FakeClock();
     const region = makeRegion({ clock }).configure('null');
