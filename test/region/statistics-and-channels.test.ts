@@ -349,6 +349,18 @@ describe('what is said and counted', () => {
     expect(said().at(-1)?.[0]).toBe('create asyncEnd');
   });
 
+  it('what can’t be read is said to be unreadable, whoever asks', async () => {
+    const backend = new LaterBackend();
+    const { region, said } = setUp({}, backend);
+    backend.pause = (verb) => (verb.startsWith('get') ? Promise.reject(new Error('gone')) : undefined);
+    await region.get('k');
+    await region.getMulti(['k']);
+    await region.getOrCreate('k', () => 1);
+    await region.getOrCreateMulti(['k'], () => [1]);
+    const misses = said().filter(([channel]) => channel === 'miss');
+    expect(misses).toEqual(Array(4).fill(['miss', { key: 'k', reason: 'unreadable' }]));
+  });
+
   it('null: every call is a creation, and no lookup', async () => {
     const clock = new FakeClock();
     const region = makeRegion({ clock }).configure('null');
