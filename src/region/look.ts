@@ -243,7 +243,10 @@ export class Looks {
     return andThen(cutoffsOf(invalidation), (cutoffs) => worse(cutByTime(entry, cutoffs), tags.cutOf(entry)));
   }
 
-  /** The records with those of all tags that the entries bear: read together, not one entry at a time. */
+  /**
+   * The records with those of all tags that the entries bear: read together, not one entry at a time. Where that fails, what bears
+   * one is not known to be valid; the others are judged by what came with them.
+   */
   async #withTags(
     entries: readonly (CachedValue | Absence)[],
     records: RecordsRequest | undefined,
@@ -258,6 +261,8 @@ export class Looks {
       await shared.recordsFor(request.tags, request);
     } catch (error) {
       this.#core.report('invalidations', error);
+      if (found)
+        request.found = { region: found.region, tags: new Map(request.tags.map((tag) => [tag, found.tags.get(tag)])) };
     }
     return request;
   }

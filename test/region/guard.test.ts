@@ -84,6 +84,25 @@ describe('a store that does not answer', () => {
     }
   });
 
+  it('... also for many keys whose tags have records that can’t be read: those without tags are hits', async () => {
+    const { backend, region, clock } = remote({ breaker: false });
+    await region.setMulti({ a: 'a', b: 'b', c: 'c' });
+    await region.set('tagged', 'old', { tags: ['t'] });
+    backend.pause = (verb) => (verb === 'read' ? never() : undefined);
+    backend.calls.length = 0;
+    const start = clock.now();
+    const read = region.getMulti(['a', 'b', 'tagged']);
+    await clock.advance('1s');
+    expect(await read).toEqual(['a', 'b', undefined]);
+    expect(backend.calls).toEqual(['getMulti a b tagged', 'read default']);
+    expect(region.statistics.backendTimeouts).toBe(1);
+    const create = vi.fn((keys: string[]) => keys.map(() => clock.now() - start));
+    const call = region.getOrCreateMulti<unknown>(['a', 'b', 'c', 'tagged'], create);
+    await clock.advance('5s');
+    expect(await call).toEqual(['a', 'b', 'c', 3000]);
+    expect(create).toHaveBeenCalledTimes(1);
+  });
+
   it('a lease that is won after the deadline is given back', async () => {
     const { backend, region, clock } = remote();
     const door = new Gate();
