@@ -248,6 +248,17 @@ describe('the breaker', () => {
     expect(backend.calls).toHaveLength(1);
   });
 
+  it('is opened by calls for many alone, where the backend has no way to acquire many: not to be asked is no answer', async () => {
+    const { backend, region, clock } = remote({ breaker: { failures: 3, cooldown: '10s' } });
+    backend.pause = broken;
+    for (let n = 0; n < 5; n++) expect(await region.getOrCreateMulti(['k'], () => [n])).toEqual([n]);
+    expect(backend.calls).toHaveLength(3);
+    const guard = new Guard({ timeout: 1000, breaker: { failures: 1, cooldown: 0 }, clock, changed: () => {} });
+    await expect(guard.call({ verb: 'get', run: broken })).rejects.toThrow('ECONNRESET');
+    expect(await guard.call({ verb: 'acquireMulti', run: () => undefined, isUnasked: () => true })).toBeUndefined();
+    expect(guard.state).toBe('open');
+  });
+
   it('a clock that is set back does not keep it open', async () => {
     let time = Date.UTC(2026, 0);
     const clock = { now: () => time, setTimeout: () => {}, clearTimeout: () => {} };
