@@ -161,7 +161,7 @@ export class Locks {
   }
 }
 
-/** A lease that was won after the deadline: nobody creates under it. */
+/** A lease that was won after the deadline: nobody creates under it. If it can't be given back it lapses. */
 function abandon(lease: Lease | undefined): void {
-  Promise.resolve(lease?.release()).catch(() => {});
+  (async () => lease?.release())().catch(() => {});
 }

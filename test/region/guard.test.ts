@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel';
 import { describe, expect, it, vi } from 'vitest';
-import type { ConfigureOptions } from '../../src/api.js';
+import type { ConfigureOptions, Lease } from '../../src/api.js';
 import {
   BackendTimeoutError,
   BackendUnavailableError,
@@ -114,6 +114,22 @@ describe('a store that does not answer', () => {
     door.open();
     await clock.advance(0);
     expect(await region.keyIsLocked('k')).toBe(false);
+  });
+
+  it('... and if it can’t be, nobody is the worse for it', async () => {
+    const { backend, region, clock } = remote();
+    const door = new Gate();
+    const release = vi.fn((): void => {
+      throw new Error('gone');
+    });
+    const lease: Lease = { token: 'late', release, [Symbol.asyncDispose]: async () => {} };
+    backend.mutex = () => ({ locked: () => false, acquire: () => door.passed().then(() => lease) });
+    const call = region.getOrCreate('k', () => 1);
+    await clock.advance('1s');
+    expect(await call).toBe(1);
+    door.open();
+    await clock.advance(0);
+    expect(release).toHaveBeenCalledTimes(1);
   });
 
   it('a late answer is dropped: what was created without the store is never written, also when it is back', async () => {
