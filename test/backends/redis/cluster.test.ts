@@ -291,6 +291,11 @@ describe('when a primary is frozen', () => {
       const made = await region.getOrCreateMulti(keys, create);
       expect(made).toEqual(expected.map((value) => value ?? 'created'));
       expect(create.mock.calls.flatMap(([asked]) => asked).sort()).toEqual([...its].sort());
+      // Also what the others have not is created under their leases, and stored.
+      const others = keys.filter((key) => !its.includes(key));
+      await region.deleteMulti(others);
+      await region.getOrCreateMulti(keys, create);
+      expect(await region.getMulti(others)).toEqual(others.map(() => 'created'));
     } finally {
       frozen.node.thaw();
     }
