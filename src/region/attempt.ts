@@ -47,7 +47,7 @@ export function launch(core: Core, flight: Flight, call: Call, seen: Look, manne
         manner.handOver?.resolve();
       },
       (error: unknown) => {
-        // Nobody hears of what goes wrong after the end, or where nobody waits: it is an event.
+        // What goes wrong before the end is told to who waits, or was an event where it happened; after it, it is one here.
         const isTold = flight.end({ kind: 'failed', reason: error }) || flight.abandoned.aborted;
         if (!isTold) core.report('release', error, call.key);
         manner.handOver?.reject(error);

@@ -121,7 +121,7 @@ export class Guard {
     });
   }
 
-  /** Why the store is not asked now, or nothing: then this call is asked, as the one probe if the breaker was open. */
+  /** Why the store is not asked now, or nothing: then this call goes through, as the one probe if the breaker was open. */
   #refusal(): BreakerOpenError | undefined {
     const { breaker, clock } = this.#options;
     if (!breaker || this.#state === 'closed') return undefined;
