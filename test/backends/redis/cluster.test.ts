@@ -244,6 +244,29 @@ describe.each(ways)('%s', (_, openBy) => {
   });
 });
 
+it('of two backends over one client of ioredis, one that stops listening leaves the other listening', async () => {
+  await flush();
+  const client = new ioredis.Cluster(addresses());
+  client.on('error', () => {});
+  ends.push(() => client.disconnect());
+  const args = { client, timeout: '10s', lockSleep: '1h' };
+  const [holder, one, other] = [redisBackend(args), redisBackend(args), redisBackend(args)];
+  for (const backend of [one, other]) ends.push(() => backend.close?.());
+  const lease = await holder.mutex?.('k')?.acquire();
+  const stop = new AbortController();
+  const stopped = Promise.resolve(one.mutex?.('k')?.acquire({ signal: stop.signal }));
+  stopped.catch(() => {});
+  const waiting = other.mutex?.('k')?.acquire();
+  await until(async () => (await listenedTo()).size > 0);
+  stop.abort('enough');
+  await expect(stopped).rejects.toBe('enough');
+  await one.close?.();
+  await lease?.release();
+  await (await waiting)?.release();
+  await other.close?.();
+  await until(async () => (await listenedTo()).size === 0);
+});
+
 const apart = 'Its records are in another slot than its values: no script of the store can compare the two.';
 const bound = 'In a cluster another process sees an invalidation within a second.';
 const except = {
