@@ -220,17 +220,17 @@ async function commit(core: Core, key: string, write: () => Awaitable<boolean>):
   }
 }
 
-/** A runner owns the lease until `create` has settled, it says release, it fails, or the lease is lost. */
+/** A runner owns the lease until `create` has settled, it says release, it fails, or the flight is detached: the lease is gone then. */
 async function handOver(
   attempt: Attempt,
   ready: Ready,
   runner: AsyncCreationRunner,
   caller: NonNullable<Manner['handOver']>,
 ): Promise<void> {
-  const { core, call } = attempt;
+  const { core, call, flight } = attempt;
   const { lease } = ready;
   await new Promise<void>((done, fail) => {
-    lease.whenLost?.(() => done());
+    flight.whenDetached(done);
     // Also of one that the store can't be told of: it lapses, and nobody here holds it any more.
     const release = async () => {
       try {
