@@ -28,19 +28,27 @@ export interface RedisLockArguments {
 }
 /** `url` or `client`, never both; neither: 127.0.0.1:6379. */
 export type RedisEndpoint = { url?: string | undefined; client?: undefined } | { client: RedisLike; url?: undefined };
+/** The sentinels and what they call the primary, or `client`, never both. */
 export type RedisSentinelEndpoint =
   | {
+      /** At least one; port 26379 where an address has none. */
       sentinels: readonly RedisAddress[];
+      /** What the sentinels call the primary. */
       serviceName: string;
+      /** Of the primary and its replicas. */
       username?: string | undefined;
       password?: string | undefined;
+      /** Default 0. */
       database?: number | undefined;
       client?: undefined;
     }
   | { client: RedisLike; sentinels?: undefined; serviceName?: undefined };
+/** One of `startupNodes`, `url` (of one node) and `client`. */
 export type RedisClusterEndpoint =
   | {
+      /** Some of its nodes, at least one; port 6379 where an address has none. */
       startupNodes: readonly RedisAddress[];
+      /** Of all nodes. Default: what the first URL says. */
       username?: string | undefined;
       password?: string | undefined;
       client?: undefined;

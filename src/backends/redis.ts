@@ -34,12 +34,12 @@ export function redisBackend(args?: RedisArguments): CacheBackend<Uint8Array> {
   return backendOf('redis', args);
 }
 
-/** The primary that sentinels name, wherever it moves. */
+/** The primary that sentinels name, wherever it moves. `ValidationError` for its arguments. */
 export function redisSentinelBackend(args: RedisSentinelArguments): CacheBackend<Uint8Array> {
   return backendOf('redis_sentinel', args);
 }
 
-/** A cluster. */
+/** A cluster: keys are spread over its nodes, each beside its lock. `ValidationError` for its arguments. */
 export function redisClusterBackend(args: RedisClusterArguments): CacheBackend<Uint8Array> {
   return backendOf('redis_cluster', args);
 }

@@ -59,7 +59,7 @@ export function launch(
   { wait }: Pick<Attempt, 'wait'>,
 ): void {
   if (contenders.length === 0) return;
-  const records = core.shared?.request(tagsSeen(contenders));
+  const records = core.shared?.request(tagsOf(contenders, batch));
   const end = (ending: Ending) => contenders.map(({ flight }) => flight.end(ending));
   core.behind(
     fly({ core, contenders, batch, wait, records }).then(
@@ -69,9 +69,10 @@ export function launch(
   );
 }
 
-function tagsSeen(contenders: readonly Contender[]): string[] {
-  const tags = contenders.flatMap(({ look }) => (look.state === 'missing' ? [] : (look.value.metadata.t ?? [])));
-  return [...new Set(tags)];
+/** Of the entries that were seen, and those that the call names: their records are made by the acquire, if they are absent. */
+function tagsOf(contenders: readonly Contender[], { settings }: Batch): string[] {
+  const seen = contenders.flatMap(({ look }) => (look.state === 'missing' ? [] : (look.value.metadata.t ?? [])));
+  return [...new Set([...seen, ...settings.tags])];
 }
 
 async function fly(attempt: Attempt): Promise<void> {

@@ -47,7 +47,7 @@ export function launch(core: Core, flight: Flight, call: Call, seen: Look, manne
         manner.handOver?.resolve();
       },
       (error: unknown) => {
-        // Nobody hears of what goes wrong after the end, or where nobody waits: it is an event.
+        // What goes wrong before the end is told to who waits, or was an event where it happened; after it, it is one here.
         const isTold = flight.end({ kind: 'failed', reason: error }) || flight.abandoned.aborted;
         if (!isTold) core.report('release', error, call.key);
         manner.handOver?.reject(error);
@@ -173,6 +173,7 @@ async function make(
   try {
     entry = entryOf(core, { key, ...made, plan, lease, generation, flight, settings, anew: isAnew });
   } catch (reason) {
+    if (flight.waiting === 0) core.report('shouldCache', reason, key);
     await core.giveBack(lease, key);
     flight.end({ kind: 'failed', reason });
     return { reason };
@@ -219,20 +220,24 @@ async function commit(core: Core, key: string, write: () => Awaitable<boolean>):
   }
 }
 
-/** A runner owns the lease until `create` has settled, it says release, it fails, or the lease is lost. */
+/** A runner owns the lease until `create` has settled, it says release, it fails, or the flight is detached: the lease is gone then. */
 async function handOver(
   attempt: Attempt,
   ready: Ready,
   runner: AsyncCreationRunner,
   caller: NonNullable<Manner['handOver']>,
 ): Promise<void> {
-  const { core, call } = attempt;
+  const { core, call, flight } = attempt;
   const { lease } = ready;
   await new Promise<void>((done, fail) => {
-    lease.whenLost?.(() => done());
+    flight.whenDetached(done);
+    // Also of one that the store can't be told of: it lapses, and nobody here holds it any more.
     const release = async () => {
-      await lease.release();
-      done();
+      try {
+        await lease.release();
+      } finally {
+        done();
+      }
     };
     const run = async () => {
       const failure = await make(attempt, ready);

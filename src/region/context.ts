@@ -34,8 +34,8 @@ export interface Awaited {
 
 /** One creation under way. */
 abstract class Creation {
-  /** The creation whose creator asked for this one. */
-  readonly parent: Creation | undefined = running.getStore();
+  /** The creation whose creator asked for this one. Of those that have ended none is kept: each may have begun the next. */
+  readonly parent: Creation | undefined = activeFrom(running.getStore());
   /** What calls made inside it are waiting for: added before the wait, removed after it, by the caller who waits. */
   readonly awaiting = new Set<Awaited>();
   /** Identity of the lock, and its names: how a call further down its own chain recognises it. */
@@ -103,6 +103,12 @@ abstract class Creation {
 }
 
 export type { Creation };
+
+function activeFrom(creation: Creation | undefined): Creation | undefined {
+  let above = creation;
+  while (above && !above.active) above = above.parent;
+  return above;
+}
 
 export interface SingleCreationOptions<Stale> {
   /** Identity of the lock space. */

@@ -82,6 +82,7 @@ export async function create(
   try {
     writing = writingOf(core, winners, { batch, creation, made, generation });
   } catch (reason) {
+    if (winners.every(({ flight }) => flight.waiting === 0)) core.report('shouldCache', reason);
     return fail(core, winners, reason);
   }
   const stored = await commit(core, winners, writing, generation);

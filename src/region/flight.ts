@@ -36,6 +36,8 @@ export class Flight implements Awaited {
   #void = false;
   #isOutdated = false;
   #abandoned: AbortController | undefined;
+  /** Who creates for it wants to know. Written by `whenDetached`. */
+  #detached: (() => void) | undefined;
   /** Another process or region creates. */
   #waitsElsewhere = false;
   /** Who does, where that is known. */
@@ -137,7 +139,14 @@ export class Flight implements Awaited {
     }
     this.#flights.unlist(this);
     this.#void = true;
+    this.#detached?.();
     this.#sendAway(({ began }) => began > this.#calledAt);
+  }
+
+  /** Calls back when it is detached after its creation has begun; at once, if it is. */
+  whenDetached(run: () => void): void {
+    if (this.#void) run();
+    else this.#detached = run;
   }
 
   /** Its lease is lost. At `lockMaxHold` everybody but the caller who started it looks again: the creator may never settle. */

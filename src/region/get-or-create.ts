@@ -204,7 +204,9 @@ export function lockTimeout({ key, settings }: Call): LockTimeoutError {
 async function createAlone(core: Core, call: Call): Promise<unknown> {
   const creation = new SingleCreation({ lock: {}, name: call.name, key: call.key, stale: undefined, tags: [] });
   const run = () => call.creator(creation);
+  core.enter();
   const made = await runCreator(core, [call.key], creation, { isBackground: false, run, resultFor: (value) => value });
+  core.leave();
   if ('reason' in made) throw made.reason;
   return made.value;
 }

@@ -53,6 +53,8 @@ export interface GuardedCall<T> {
   run(): Awaitable<T>;
   /** What is done with an answer that comes too late: a lease is given back. */
   late?(answer: T): void;
+  /** Whether this was answered without asking the store: then it says nothing of it. */
+  isUnasked?(answer: T): boolean;
   /** Also while the breaker is open, and without feeding it: what is given back should be. */
   readonly always?: boolean;
   /** More than the deadline, for a call that is meant to wait. Milliseconds. */
@@ -77,7 +79,7 @@ export class Guard {
   }
 
   /** Rejects with `BackendTimeoutError` at the deadline, `BackendUnavailableError` at once while the breaker is open. */
-  call<T>({ verb, run, late, always = false, extra = 0, signal }: GuardedCall<T>): Promise<T> {
+  call<T>({ verb, run, late, isUnasked, always = false, extra = 0, signal }: GuardedCall<T>): Promise<T> {
     if (!always) {
       const refusal = this.#refusal();
       if (refusal) return Promise.reject(refusal);
@@ -96,7 +98,8 @@ export class Guard {
       const answered = (answer: T) => {
         if (isLate) return late?.(answer);
         clock.clearTimeout(timer);
-        if (!always) this.#succeeded();
+        if (isUnasked?.(answer)) this.#withdrawn();
+        else if (!always) this.#succeeded();
         resolve(answer);
       };
       const failed = (error: unknown) => {
@@ -118,7 +121,7 @@ export class Guard {
     });
   }
 
-  /** Why the store is not asked now, or nothing: then this call is asked, as the one probe if the breaker was open. */
+  /** Why the store is not asked now, or nothing: then this call goes through, as the one probe if the breaker was open. */
   #refusal(): BreakerOpenError | undefined {
     const { breaker, clock } = this.#options;
     if (!breaker || this.#state === 'closed') return undefined;
@@ -171,15 +174,9 @@ export class Guard {
   }
 }
 
-/** A call of the store: under the guard, where there is one. `late`: what is done with an answer after the deadline. */
-export function ask<T>(
-  guard: Guard | undefined,
-  verb: string,
-  run: () => Awaitable<T>,
-  late?: (answer: T) => void,
-): Awaitable<T> {
-  if (!guard) return run();
-  return guard.call(late ? { verb, run, late } : { verb, run });
+/** A call of the store: under the guard, where there is one. */
+export function ask<T>(guard: Guard | undefined, verb: string, run: () => Awaitable<T>): Awaitable<T> {
+  return guard ? guard.call({ verb, run }) : run();
 }
 
 /** No package, no such key, no such value. */

@@ -105,8 +105,7 @@ export class Locks {
     failed: (error: unknown) => void,
     records?: RecordsRequest,
   ): Promise<ReadonlyMap<string, Lease>> {
-    const late = (leases: ReadonlyMap<string, Lease> | undefined) => leases?.forEach(abandon);
-    const leases = await ask(this.#guard, 'acquireMulti', () => this.#backend.acquireMulti?.(names, { records }), late);
+    const leases = await this.#acquireMulti(names, records);
     if (leases) return leases;
     const won = new Map<string, Lease>();
     const tryOne = async (name: string) => {
@@ -121,6 +120,17 @@ export class Locks {
     };
     await Promise.all(names.map(tryOne));
     return won;
+  }
+
+  /** `undefined`: the backend has no way for many, and its store was not asked. */
+  #acquireMulti(
+    names: readonly string[],
+    records: RecordsRequest | undefined,
+  ): Awaitable<ReadonlyMap<string, Lease> | undefined> {
+    const run = () => this.#backend.acquireMulti?.(names, { records });
+    const late = (leases: ReadonlyMap<string, Lease> | undefined) => leases?.forEach(abandon);
+    const isUnasked = (leases: ReadonlyMap<string, Lease> | undefined) => leases === undefined;
+    return this.#guard ? this.#guard.call({ verb: 'acquireMulti', run, late, isUnasked }) : run();
   }
 
   isLocked(name: string): Awaitable<boolean> {
@@ -151,7 +161,7 @@ export class Locks {
   }
 }
 
-/** A lease that was won after the deadline: nobody creates under it. */
+/** A lease that was won after the deadline: nobody creates under it. If it can't be given back it lapses. */
 function abandon(lease: Lease | undefined): void {
-  Promise.resolve(lease?.release()).catch(() => {});
+  (async () => lease?.release())().catch(() => {});
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { AsyncCreationRunner } from '../../src/api.js';
 import { CreationTimeoutError } from '../../src/errors.js';
 import { Gate } from '../../src/testing/gate.js';
 import { GenerationBackend, GenerationStoreState } from './support/generation-backend.js';
@@ -199,6 +200,20 @@ for (const [kind, backend] of Object.entries(kinds)) {
     });
   });
 }
+
+it('a runner that lets go of a lease while the store is out of reach: the attempt ends all the same', async () => {
+  const backend = new FencedBackend(new SharedStore());
+  const asyncCreationRunner: AsyncCreationRunner = (_region, _key, _create, mutex) => {
+    mutex.release().catch(() => {});
+  };
+  const { region, clock } = setUp(backend, {}, { asyncCreationRunner });
+  await region.set('k', 'old');
+  await clock.advance('11s');
+  backend.pause = (verb) => (verb === 'release' ? Promise.reject(new Error('gone')) : undefined);
+  expect(await region.getOrCreate('k', () => 'new')).toBe('old');
+  await region.close();
+  expect(region.statistics.backendErrors).toBe(1);
+});
 
 for (const [kind, make] of Object.entries({
   'a store with leases': () => new FencedBackend(new SharedStore()),

@@ -360,3 +360,20 @@ describe('the flights of a region', () => {
     expect(flights.describe('k')).toMatchObject({ creating: false, waiting: 0 });
   });
 });
+
+describe('the creations that a creation stands in', () => {
+  const creation = () => new SingleCreation({ lock: {}, name: 'k', key: 'k', stale: undefined, tags: [] });
+  /** What a creator starts and does not wait for, begun when it has settled. */
+  const begunAfter = async (above: SingleCreation) => {
+    const { later } = await above.run({}, () => ({
+      later: new Promise<SingleCreation>((resolve) => setImmediate(() => resolve(creation()))),
+    }));
+    return later;
+  };
+
+  it('are those that have not ended: creators that start the next creation, over and over, leave no chain', async () => {
+    expect((await begunAfter(creation())).parent).toBeUndefined();
+    const outer = creation();
+    await outer.run({}, async () => expect((await begunAfter(creation())).parent).toBe(outer));
+  });
+});

@@ -192,4 +192,23 @@ describe('invalidation shared by several processes', () => {
       'c2',
     ]);
   });
+
+  it('a tag that the call names for the first time: another that is invalidated meanwhile refuses nothing', async () => {
+    const { here } = setUp();
+    const creations = {
+      one: (create: () => Promise<number>) => here.region.getOrCreate('one', create, { tags: ['of one'] }),
+      many: async (create: () => Promise<number>) =>
+        here.region.getOrCreateMulti(['many'], async () => [await create()], { tags: ['of many'] }),
+    };
+    for (const [key, call] of Object.entries(creations)) {
+      const gate = new Gate();
+      const made = call(() => gate.passed().then(() => 1));
+      await gate.arrived;
+      await here.region.invalidateTags(['other']);
+      gate.open();
+      await made;
+      expect(await here.region.get(key)).toBe(1);
+    }
+    expect(here.region.statistics.refusedCommits).toBe(0);
+  });
 });

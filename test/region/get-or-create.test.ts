@@ -387,6 +387,19 @@ for (const [kind, backend] of Object.entries(kinds)) {
       expect(runner).toHaveBeenCalledTimes(2);
     });
 
+    it('a runner that has handed the work to a queue: what ends its lease ends the attempt', async () => {
+      for (const end of ['set', 'delete', 'invalidate'] as const) {
+        const { region, creator, clock } = setUp({}, { asyncCreationRunner: () => {} });
+        await region.getOrCreate('k', creator);
+        await clock.advance('11s');
+        expect(await region.getOrCreate('k', creator)).toBe('value 1');
+        if (end === 'set') await region.set('k', 'by the worker');
+        else if (end === 'delete') await region.delete('k');
+        else await region.invalidate();
+        await region.close();
+      }
+    });
+
     it('[py 31, E18] keyIsLocked is true inside the creator only', async () => {
       const { region } = setUp();
       expect(await region.keyIsLocked('k')).toBe(false);

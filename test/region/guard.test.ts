@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel';
 import { describe, expect, it, vi } from 'vitest';
-import type { ConfigureOptions } from '../../src/api.js';
+import type { ConfigureOptions, Lease } from '../../src/api.js';
 import {
   BackendTimeoutError,
   BackendUnavailableError,
@@ -84,6 +84,25 @@ describe('a store that does not answer', () => {
     }
   });
 
+  it('... also for many keys whose tags have records that can’t be read: those without tags are hits', async () => {
+    const { backend, region, clock } = remote({ breaker: false });
+    await region.setMulti({ a: 'a', b: 'b', c: 'c' });
+    await region.set('tagged', 'old', { tags: ['t'] });
+    backend.pause = (verb) => (verb === 'read' ? never() : undefined);
+    backend.calls.length = 0;
+    const start = clock.now();
+    const read = region.getMulti(['a', 'b', 'tagged']);
+    await clock.advance('1s');
+    expect(await read).toEqual(['a', 'b', undefined]);
+    expect(backend.calls).toEqual(['getMulti a b tagged', 'read default']);
+    expect(region.statistics.backendTimeouts).toBe(1);
+    const create = vi.fn((keys: string[]) => keys.map(() => clock.now() - start));
+    const call = region.getOrCreateMulti<unknown>(['a', 'b', 'c', 'tagged'], create);
+    await clock.advance('5s');
+    expect(await call).toEqual(['a', 'b', 'c', 3000]);
+    expect(create).toHaveBeenCalledTimes(1);
+  });
+
   it('a lease that is won after the deadline is given back', async () => {
     const { backend, region, clock } = remote();
     const door = new Gate();
@@ -95,6 +114,22 @@ describe('a store that does not answer', () => {
     door.open();
     await clock.advance(0);
     expect(await region.keyIsLocked('k')).toBe(false);
+  });
+
+  it('... and if it can’t be, nobody is the worse for it', async () => {
+    const { backend, region, clock } = remote();
+    const door = new Gate();
+    const release = vi.fn((): void => {
+      throw new Error('gone');
+    });
+    const lease: Lease = { token: 'late', release, [Symbol.asyncDispose]: async () => {} };
+    backend.mutex = () => ({ locked: () => false, acquire: () => door.passed().then(() => lease) });
+    const call = region.getOrCreate('k', () => 1);
+    await clock.advance('1s');
+    expect(await call).toBe(1);
+    door.open();
+    await clock.advance(0);
+    expect(release).toHaveBeenCalledTimes(1);
   });
 
   it('a late answer is dropped: what was created without the store is never written, also when it is back', async () => {
@@ -227,6 +262,17 @@ describe('the breaker', () => {
     backend.calls.length = 0;
     await region.get('c');
     expect(backend.calls).toHaveLength(1);
+  });
+
+  it('is opened by calls for many alone, where the backend has no way to acquire many: not to be asked is no answer', async () => {
+    const { backend, region, clock } = remote({ breaker: { failures: 3, cooldown: '10s' } });
+    backend.pause = broken;
+    for (let n = 0; n < 5; n++) expect(await region.getOrCreateMulti(['k'], () => [n])).toEqual([n]);
+    expect(backend.calls).toHaveLength(3);
+    const guard = new Guard({ timeout: 1000, breaker: { failures: 1, cooldown: 0 }, clock, changed: () => {} });
+    await expect(guard.call({ verb: 'get', run: broken })).rejects.toThrow('ECONNRESET');
+    expect(await guard.call({ verb: 'acquireMulti', run: () => undefined, isUnasked: () => true })).toBeUndefined();
+    expect(guard.state).toBe('open');
   });
 
   it('a clock that is set back does not keep it open', async () => {

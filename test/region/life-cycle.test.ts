@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { memoryBackend } from '../../src/backends/memory.js';
+import { nullBackend } from '../../src/backends/null.js';
 import { ReentrantCreationError, RegionClosedError, ValidationError } from '../../src/errors.js';
 import { ProxyBackend } from '../../src/proxy.js';
 import { type CacheRegion, makeRegion } from '../../src/region/region.js';
@@ -147,6 +148,20 @@ describe('close()', () => {
     expect(await value).toBe(1);
     expect(backend.entries.size).toBe(1);
     expect(backend.close).toHaveBeenCalledTimes(1);
+  });
+
+  it('... also where nobody is elected: on the null backend', async () => {
+    const close = vi.fn(async () => {});
+    const region = makeRegion().configure(Object.assign(nullBackend(), { close }));
+    const gate = new Gate();
+    const value = region.getOrCreate('k', () => gate.passed().then(() => 1));
+    await gate.arrived;
+    const closing = region.close();
+    await settle();
+    expect(close).not.toHaveBeenCalled();
+    gate.open();
+    await closing;
+    expect(await value).toBe(1);
   });
 
   it('... for so long at most: then they are aborted, their leases given back, and nothing of them is stored', async () => {

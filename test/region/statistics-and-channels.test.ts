@@ -331,6 +331,36 @@ describe('what is said and counted', () => {
     expect(region.statistics.waits).toBe(0);
   });
 
+  it('shouldCache that throws where nobody waits for it is an event', async () => {
+    const { region, said, clock } = setUp({ background: true });
+    const shouldCache = () => {
+      throw new Error('which?');
+    };
+    const error = expect.objectContaining({ message: 'which?' });
+    await region.setMulti({ k: 'old', many: 'old' });
+    await clock.advance('11s');
+    expect(await region.getOrCreate('k', () => 'new', { shouldCache })).toBe('old');
+    await region.idle();
+    expect(said().at(-1)).toEqual(['backend-error', { key: 'k', verb: 'shouldCache', error }]);
+    expect(await region.getOrCreateMulti(['many'], () => ['new'], { shouldCache })).toEqual(['old']);
+    await region.idle();
+    expect(said().at(-1)).toEqual(['backend-error', { verb: 'shouldCache', error }]);
+    await expect(region.getOrCreate('other', () => 1, { shouldCache })).rejects.toThrow('which?');
+    expect(said().at(-1)?.[0]).toBe('create asyncEnd');
+  });
+
+  it('what can’t be read is said to be unreadable, whoever asks', async () => {
+    const backend = new LaterBackend();
+    const { region, said } = setUp({}, backend);
+    backend.pause = (verb) => (verb.startsWith('get') ? Promise.reject(new Error('gone')) : undefined);
+    await region.get('k');
+    await region.getMulti(['k']);
+    await region.getOrCreate('k', () => 1);
+    await region.getOrCreateMulti(['k'], () => [1]);
+    const misses = said().filter(([channel]) => channel === 'miss');
+    expect(misses).toEqual(Array(4).fill(['miss', { key: 'k', reason: 'unreadable' }]));
+  });
+
   it('null: every call is a creation, and no lookup', async () => {
     const clock = new FakeClock();
     const region = makeRegion({ clock }).configure('null');

@@ -3,6 +3,7 @@ import { ValidationError } from '../../errors.js';
 import { shown } from '../../shown.js';
 import { decoded, portOf } from '../url-parts.js';
 
+/** `'host:port'`, `'[::1]:port'`, a URL, or the two by name. */
 export type RedisAddress = string | { host: string; port?: number | undefined };
 
 /** A server, spelled out. Either `host` and `port` or `path` (a Unix socket). */

@@ -34,8 +34,8 @@ export class HeldRecords {
   }
 
   /**
-   * Answers what is held, if all of it was read within the bound, and is there: what was made since would be missing for as long. Reads
-   * else.
+   * Answers with what is held, if all of it was read within the bound and is there; else reads. What was absent is asked for each time:
+   * if it has been made since, it would be taken for missing as long as the bound.
    */
   async read(request: RecordsRequest): Promise<void> {
     const held = this.#region(request.region);

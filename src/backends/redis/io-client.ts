@@ -223,6 +223,9 @@ class IoEar implements RedisEar {
   }
 }
 
+/** Of cluster clients, who listens to which channel: a client leaves one for all who share it. Written by `IoClusterEar`. */
+const listening = new WeakMap<IoLike, Map<string, Set<IoClusterEar>>>();
+
 /** Of a cluster, which sees to its subscriptions itself when a node is lost. */
 class IoClusterEar implements RedisEar {
   readonly #client: IoLike;
@@ -239,12 +242,32 @@ class IoClusterEar implements RedisEar {
     client.on('+subscriber', this.#moved);
   }
 
-  subscribe(lock: string): Promise<unknown> {
-    return this.#client.subscribe(wakeChannel(lock));
+  async subscribe(lock: string): Promise<void> {
+    const channel = wakeChannel(lock);
+    const channels = listening.get(this.#client) ?? new Map<string, Set<IoClusterEar>>();
+    listening.set(this.#client, channels);
+    channels.set(channel, (channels.get(channel) ?? new Set()).add(this));
+    try {
+      await this.#client.subscribe(channel);
+    } catch (error) {
+      this.#leave(channel);
+      throw error;
+    }
   }
 
-  unsubscribe(lock: string): Promise<unknown> {
-    return this.#client.unsubscribe(wakeChannel(lock));
+  async unsubscribe(lock: string): Promise<void> {
+    const channel = wakeChannel(lock);
+    if (this.#leave(channel)) await this.#client.unsubscribe(channel);
+  }
+
+  /** Answers whether nobody listens to it any more. */
+  #leave(channel: string): boolean {
+    const channels = listening.get(this.#client);
+    const ears = channels?.get(channel);
+    ears?.delete(this);
+    if (ears && ears.size > 0) return false;
+    channels?.delete(channel);
+    return true;
   }
 
   close(): void {

@@ -53,7 +53,6 @@ export class RedisLocks {
     this.#options = options;
     this.#foreign = new ForeignLocks(options.lockMaxHold);
     const groups = (held: readonly Held[]) => options.layout.groups(held, ({ lock }) => lock);
-    // Leases of one creation come due together.
     this.#renew = gathered({
       until: 'turn',
       groups: (held) => byRegion(held).flatMap(groups),

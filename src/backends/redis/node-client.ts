@@ -135,11 +135,16 @@ export class NodeClient implements RedisClient {
       first.trouble = error;
     });
     const connect = () => {
+      // Meanwhile it may have been closed: nobody would end a connection that is made after that.
+      if (first.isClosed) return;
       client.connect().then(
-        () => first.stands(),
+        () => {
+          first.stands();
+          if (first.isClosed) end(client);
+        },
         (error: unknown) => {
           first.failed(error);
-          if (!first.isClosed) systemClock.setTimeout(connect, reconnectDelay(10));
+          systemClock.setTimeout(connect, reconnectDelay(10));
         },
       );
     };

@@ -26,7 +26,7 @@ local function read(key)
 end
 `;
 
-/** A lock of ours is \`dp1:<token>:<rid>:<seq>\`, without the last two where there are no generations; anything else is foreign. */
+/** A lock of ours is `dp1:<token>:<rid>:<seq>`, where there are no generations `dp1:<token>::0`; anything else is foreign. */
 const LOCKS = `
 local function partsOf(lock)
   return string.match(lock or '', '^dp1:(%x+):(%x*):(%d+)$')

@@ -73,10 +73,13 @@ export class WakeUps {
     };
   }
 
+  /** Who waits will end his watch; what lingers is left now: the connection may be a client's that goes on without us. */
   close(): void {
     this.#isClosed = true;
-    for (const { linger } of this.#watched.values()) this.#options.clock().clearTimeout(linger);
-    this.#watched.clear();
+    for (const [lock, watched] of [...this.#watched]) {
+      this.#options.clock().clearTimeout(watched.linger);
+      this.#end(lock, watched);
+    }
     this.#ear?.then((ear) => ear?.close()).catch(() => {});
   }
 
@@ -136,8 +139,8 @@ export class WakeUps {
 
   async #unsubscribe(lock: string, watched: Watched): Promise<void> {
     if (!(await watched.subscription)) return;
-    // Somebody waits for it again, with a subscription of his own.
-    if (this.#watched.has(lock)) return;
+    // Somebody waits for it again, with a subscription of his own: the same to the server.
+    if (this.#watched.get(lock)?.subscription) return;
     const ear = await this.#ear;
     await ear?.unsubscribe(lock);
   }

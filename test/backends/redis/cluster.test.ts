@@ -10,9 +10,11 @@ import { slotOf } from '../../../src/backends/redis/slots.js';
 import { redisBackend, redisClusterBackend } from '../../../src/backends/redis.js';
 import { checkRedisArguments, type RedisClusterArguments } from '../../../src/backends/redis-arguments.js';
 import { systemClock } from '../../../src/clock.js';
+import { RegionClosedError } from '../../../src/errors.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { prove } from '../../conformance/support/prove.js';
 import { moveSlot, type RunningCluster, startCluster } from '../../services/cluster.js';
+import type { RunningRedis } from '../../services/redis.js';
 import { goOn, share, startFleet } from './support/fleet.js';
 import { until } from './support/wait.js';
 
@@ -72,6 +74,13 @@ async function flush(): Promise<void> {
       .catch(() => {});
 }
 
+/** The channels of wake-ups that anybody is subscribed to, on any node. */
+async function listenedTo(): Promise<ReadonlySet<unknown>> {
+  const ask = (node: RunningRedis): Promise<unknown> =>
+    cluster.observerOf(node).raw('PUBSUB', 'CHANNELS', 'dp1:wake:*');
+  return new Set((await Promise.all(cluster.nodes.map(ask))).flat());
+}
+
 describe.each(ways)('%s', (_, openBy) => {
   const open: Open = async (more) => {
     // Six servers on a busy machine may take their time.
@@ -111,17 +120,27 @@ describe.each(ways)('%s', (_, openBy) => {
     const waiter = await open({ lockSleep: '1h' });
     const lease = await holder.mutex?.('k')?.acquire();
     const waiting = waiter.mutex?.('k')?.acquire();
-    await until(async () => {
-      for (const node of cluster.nodes) {
-        const channels = (await cluster
-          .observerOf(node)
-          .raw('PUBSUB', 'CHANNELS', 'dp1:wake:*')) as unknown as string[];
-        if (channels.length > 0) return true;
-      }
-      return false;
-    });
+    await until(async () => (await listenedTo()).size > 0);
     await holder.set('k', bytes, { lease });
     expect((await waiting)?.stored).toEqual(bytes);
+  });
+
+  it('nobody listens any more once it is closed, whosever the client is: to what is waited for, and to what was a moment ago', async () => {
+    await flush();
+    const holder = await open();
+    const waiter = await open();
+    await holder.acquireMulti?.(['k', 'l']);
+    const waiting = Promise.resolve(waiter.mutex?.('k')?.acquire());
+    waiting.catch(() => {});
+    const stop = new AbortController();
+    const stopped = Promise.resolve(waiter.mutex?.('l')?.acquire({ signal: stop.signal }));
+    stopped.catch(() => {});
+    await until(async () => (await listenedTo()).size === 2);
+    stop.abort('enough');
+    await expect(stopped).rejects.toBe('enough');
+    await waiter.close?.();
+    await until(async () => (await listenedTo()).size === 0);
+    await expect(waiting).rejects.toThrow(RegionClosedError);
   });
 
   it('refuses what an invalidation has cut off meanwhile, and stamps a set anew', async () => {
@@ -225,6 +244,29 @@ describe.each(ways)('%s', (_, openBy) => {
   });
 });
 
+it('of two backends over one client of ioredis, one that stops listening leaves the other listening', async () => {
+  await flush();
+  const client = new ioredis.Cluster(addresses());
+  client.on('error', () => {});
+  ends.push(() => client.disconnect());
+  const args = { client, timeout: '10s', lockSleep: '1h' };
+  const [holder, one, other] = [redisBackend(args), redisBackend(args), redisBackend(args)];
+  for (const backend of [one, other]) ends.push(() => backend.close?.());
+  const lease = await holder.mutex?.('k')?.acquire();
+  const stop = new AbortController();
+  const stopped = Promise.resolve(one.mutex?.('k')?.acquire({ signal: stop.signal }));
+  stopped.catch(() => {});
+  const waiting = other.mutex?.('k')?.acquire();
+  await until(async () => (await listenedTo()).size > 0);
+  stop.abort('enough');
+  await expect(stopped).rejects.toBe('enough');
+  await one.close?.();
+  await lease?.release();
+  await (await waiting)?.release();
+  await other.close?.();
+  await until(async () => (await listenedTo()).size === 0);
+});
+
 const apart = 'Its records are in another slot than its values: no script of the store can compare the two.';
 const bound = 'In a cluster another process sees an invalidation within a second.';
 const except = {
@@ -272,6 +314,11 @@ describe('when a primary is frozen', () => {
       const made = await region.getOrCreateMulti(keys, create);
       expect(made).toEqual(expected.map((value) => value ?? 'created'));
       expect(create.mock.calls.flatMap(([asked]) => asked).sort()).toEqual([...its].sort());
+      // Also what the others have not is created under their leases, and stored.
+      const others = keys.filter((key) => !its.includes(key));
+      await region.deleteMulti(others);
+      await region.getOrCreateMulti(keys, create);
+      expect(await region.getMulti(others)).toEqual(others.map(() => 'created'));
     } finally {
       frozen.node.thaw();
     }

@@ -83,7 +83,7 @@ export class GenerationBackend extends FencedBackend {
       locked: () => inner.locked(),
       acquire: async (options: Parameters<typeof inner.acquire>[0] & ReadOptions = {}) => {
         const lease = await inner.acquire(options);
-        if (options.records) this.state.seeded(options.records.region);
+        this.#seed(options.records);
         if (this.bringsRecords) this.#bring(options.records);
         return lease;
       },
@@ -108,6 +108,13 @@ export class GenerationBackend extends FencedBackend {
       region: this.state.records.get(region),
       tags: new Map(tags.map((tag) => [tag, this.state.tagOf(region, tag)])),
     };
+  }
+
+  /** What ACQUIRE makes of records that are absent (protocol). */
+  #seed(request: RecordsRequest | undefined): void {
+    if (!request) return;
+    const record = this.state.seeded(request.region);
+    for (const tag of request.tags) this.#seedTag(request.region, tag, record);
   }
 
   /** COMMIT's and SET's comparison (protocol): seeds the records of tags that are absent. */
