@@ -170,9 +170,10 @@ export class Looks {
 
   /** What `get` gives: fresh values of any version; all that can be read, when `ignoreExpiration`. Counts. */
   find(key: string, asked: Freshness, ignoreExpiration: boolean): Awaitable<CachedValue | undefined> {
-    return this.#read(key, this.#core.store.mangle(key), [], ({ stored, records }) =>
-      this.#present(key, this.#entryOf(key, stored), records, asked, ignoreExpiration),
-    );
+    return this.#read(key, this.#core.store.mangle(key), [], ({ stored, records, trouble }) => {
+      const entry = trouble ? 'unreadable' : this.#entryOf(key, stored);
+      return this.#present(key, entry, records, asked, ignoreExpiration);
+    });
   }
 
   async findMulti(
@@ -184,13 +185,13 @@ export class Looks {
     const core = this.#core;
     const names = keys.map((key) => core.store.mangle(key));
     const records = core.shared?.request();
-    let stored: readonly (Storable | undefined)[] = [];
+    let stored: readonly (Storable | undefined)[] | undefined;
     try {
       stored = await core.store.getMulti(names, records);
     } catch (error) {
       core.unreadable('getMulti', error);
     }
-    const entries = keys.map((key, at) => this.#entryOf(key, stored[at]));
+    const entries = keys.map((key, at) => (stored ? this.#entryOf(key, stored[at]) : 'unreadable'));
     const known = ignoreExpiration ? records : await this.#withTags(entries, records);
     return all(keys.map((key, at) => this.#present(key, entries[at] ?? 'absent', known, asked, ignoreExpiration)));
   }

@@ -147,7 +147,7 @@ describe('the package, installed', () => {
       const program = ts.createProgram([path], {
         ...options,
         target: ts.ScriptTarget.ES2022,
-        lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'],
+        lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
         strict: true,
         exactOptionalPropertyTypes: true,
         skipLibCheck: false,
