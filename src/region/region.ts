@@ -111,11 +111,12 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Errors: `ValidationError`, `BackendNotFoundError`, `RegionAlreadyConfiguredError`, `RegionClosedError`; after one the region is
    * as it was.
    */
+  configure(backend: CacheBackend, options?: ConfigureOptions & { arguments?: never }): this;
+  // The last, which is the one that the compiler speaks of: what is misspelt is most often here.
   configure<const Name extends BackendName>(
     name: Name,
     options?: ConfigureOptions & { arguments?: ArgumentsOf<Name> | undefined },
   ): this;
-  configure(backend: CacheBackend, options?: ConfigureOptions & { arguments?: never }): this;
   configure(target: string | CacheBackend, options: ConfigureOptions & { arguments?: object | undefined } = {}): this {
     if (this.#closing) throw closed(this);
     const settings = regionSettings(options);
