@@ -1,3 +1,5 @@
+// For programs whose `lib` does not know `AsyncDisposable`.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * The vocabulary: what regions, backends, proxies and decorators say to each other. Types, and the one class that is a word
  * of it (`CachedValue`); no behaviour.

@@ -19,3 +19,8 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
+
+/** How an error about a region begins. */
+export function thisRegion(name: string | undefined): string {
+  return name === undefined ? 'This region' : `This region (${shown(name)})`;
+}

@@ -4,6 +4,7 @@
  */
 import type { Duration } from '../api.js';
 import { ValidationError } from '../errors.js';
+import { isPromiseLike } from '../promises.js';
 import { shown } from '../shown.js';
 import { checkObject, checkString, refuseUnknown } from '../validation.js';
 import { addressesFrom, type RedisAddress, type RedisServer, serverFrom } from './redis/address.js';
@@ -133,9 +134,12 @@ interface Given extends RedisLockArguments, RedisExpiration, ValkeyExpiration {
 
 export function checkRedisArguments(name: RedisName, args: object = {}): RedisSettings {
   checkObject(`The arguments of the ${name} backend`, args);
+  if (shapeOf(args)) throw new ValidationError(`A client is handed to the ${name} backend as { client }.`);
   const kind: Kind = name.endsWith('_sentinel') ? 'sentinel' : name.endsWith('_cluster') ? 'cluster' : 'single';
   const expiration = name.startsWith('valkey') ? 'valkeyExpirationTime' : 'redisExpirationTime';
-  refuseUnknown(`The ${name} backend`, args, [...ENDPOINTS[kind], ...COMMON, expiration]);
+  refuseUnknown(`The ${name} backend`, args, [...ENDPOINTS[kind], ...COMMON, expiration], (option) =>
+    ofUrl(kind, option),
+  );
   const given: Given = args;
   return {
     name,
@@ -144,6 +148,15 @@ export function checkRedisArguments(name: RedisName, args: object = {}): RedisSe
     lockPrefix: lockPrefixOf(given.lockPrefix ?? '_lock'),
     expirationTime: given[expiration] === undefined ? undefined : positive(expiration, given[expiration]),
   };
+}
+
+/** Arguments of Python's, and of the clients', that stand in the URL here. */
+const IN_URL = ['host', 'port', 'db', 'database', 'username', 'password', 'tls', 'ssl'];
+
+function ofUrl(kind: Kind, option: string): string | undefined {
+  if (kind === 'single' && IN_URL.includes(option))
+    return `It stands in the url: 'redis://user:password@host:6379/0', with TLS 'rediss://…'.`;
+  return undefined;
 }
 
 function targetOf(name: RedisName, kind: Kind, given: Given): RedisTarget {
@@ -169,8 +182,11 @@ function clientTarget(kind: Kind, client: RedisLike, given: Given): RedisTarget 
     );
   }
   if (shape) return { at: 'client', client, shape };
+  const what = isPromiseLike(client)
+    ? 'a promise: await it first'
+    : `${shown(client)} without sendCommand() or callBuffer()`;
   throw new ValidationError(
-    `client must be a client of the package redis (>=5), ioredis (>=5) or iovalkey, not ${shown(client)} without sendCommand() or callBuffer().`,
+    `client must be a client of the package redis (>=5), ioredis (>=5) or iovalkey, not ${what}.`,
   );
 }
 

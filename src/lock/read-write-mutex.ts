@@ -1,3 +1,5 @@
+// For programs whose `lib` does not know `AsyncDisposable`.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Many readers or one writer (Python's `ReadWriteMutex`). Who waits is served in the order of arrival, so that a stream of
  * readers does not starve a writer.

@@ -5,6 +5,7 @@
 import type { CacheBackend } from '../api.js';
 import { keepsAlive } from '../clock.js';
 import { RegionClosedError } from '../errors.js';
+import { thisRegion } from '../shown.js';
 import type { Core } from './core.js';
 
 /** How many regions use a backend object. Written by `enter` and `leave`. */
@@ -39,11 +40,11 @@ export async function atRestWithin(core: Core, limit: number): Promise<void> {
   });
   const outcome = await Promise.race([atRest(core), late]).finally(() => clock.clearTimeout(timer));
   if (outcome !== 'late') return;
-  core.end(closed());
-  core.flights.dismissAll(closed());
+  core.end(closed(core.region));
+  core.flights.dismissAll(closed(core.region));
   await core.invalidated({ revokes: true });
 }
 
-export function closed(): RegionClosedError {
-  return new RegionClosedError('This region is closed. Make another one.');
+export function closed({ name }: { readonly name: string | undefined }): RegionClosedError {
+  return new RegionClosedError(`${thisRegion(name)} is closed. Make another one.`);
 }

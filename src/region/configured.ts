@@ -9,6 +9,7 @@ import { channels } from '../channels.js';
 import { ValidationError } from '../errors.js';
 import { wrapAll, wrapBackend } from '../proxy.js';
 import { isBackend, openBackend } from '../registry.js';
+import { shown } from '../shown.js';
 import { atRest, atRestWithin, enter, leave } from './closing.js';
 import { Core } from './core.js';
 import { SharedGenerations } from './generations.js';
@@ -155,9 +156,17 @@ export function backendOf(target: string | CacheBackend, args: object | undefine
   if (typeof target === 'string') return openBackend(target, args);
   if (args !== undefined)
     throw new ValidationError('`arguments` go with the name of a backend; a backend object has been given its own.');
-  if (!isBackend(target))
-    throw new ValidationError('A backend is a name, or an object with stores, get(), set() and delete().');
-  return target;
+  if (isBackend(target)) return target;
+  throw new ValidationError(
+    `A backend is a name, or an object with stores, get(), set() and delete(), not ${noBackend(target)}.`,
+  );
+}
+
+function noBackend(given: unknown): string {
+  if (typeof given === 'function') return 'a function: call the factory, or make one of the class';
+  if (typeof given === 'object' && given !== null)
+    return 'an object without them; a client is handed to its backend, as redisBackend({ client })';
+  return shown(given);
 }
 
 /** The region's own, else the backend's, unless `keyMangler: false`. */

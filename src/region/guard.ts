@@ -14,6 +14,7 @@ import {
   ValueTooLargeError,
 } from '../errors.js';
 import { isPromiseLike } from '../promises.js';
+import { messageOf } from '../shown.js';
 
 export interface Breaker {
   /** So many failures in a row open it. */
@@ -68,6 +69,8 @@ export class Guard {
   #state: BreakerState = 'closed';
   /** In a row. */
   #failures = 0;
+  /** The last of them. */
+  #lastFailure: unknown;
   #openedAt = 0;
 
   constructor(options: GuardOptions) {
@@ -89,10 +92,11 @@ export class Guard {
       let isLate = false;
       const expire = () => {
         isLate = true;
-        if (!always) this.#failed();
-        reject(
-          new BackendTimeoutError(`The store did not answer to ${verb} within ${timeout + extra} ms (backendTimeout).`),
+        const error = new BackendTimeoutError(
+          `The store did not answer to ${verb} within ${timeout + extra} ms (backendTimeout).`,
         );
+        if (!always) this.#failed(error);
+        reject(error);
       };
       let timer: unknown;
       const answered = (answer: T) => {
@@ -133,8 +137,10 @@ export class Guard {
         return undefined;
       }
     }
+    const cause = this.#lastFailure;
     return new BreakerOpenError(
-      `The store has failed ${breaker.failures} times in a row and is not asked for a while (breaker).`,
+      `The store has failed ${breaker.failures} times in a row and is not asked for a while (breaker); the last failure: ${messageOf(cause)}`,
+      { cause },
     );
   }
 
@@ -145,11 +151,12 @@ export class Guard {
     if (isOfOneServer(error)) return this.#withdrawn();
     if (UNASKED.some((kind) => error instanceof kind)) return this.#withdrawn();
     if (ANSWERS.some((kind) => error instanceof kind)) this.#succeeded();
-    else this.#failed();
+    else this.#failed(error);
   }
 
   #succeeded(): void {
     this.#failures = 0;
+    this.#lastFailure = undefined;
     this.#change('closed');
   }
 
@@ -158,9 +165,10 @@ export class Guard {
     if (this.#state === 'half-open') this.#change('open');
   }
 
-  #failed(): void {
+  #failed(error: unknown): void {
     const { breaker, clock } = this.#options;
     this.#failures++;
+    this.#lastFailure = error;
     // While it is open, what fails was asked before: that does not keep it open for longer.
     if (!breaker || this.#state === 'open' || (this.#state === 'closed' && this.#failures < breaker.failures)) return;
     this.#openedAt = clock.now();

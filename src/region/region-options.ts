@@ -32,7 +32,7 @@ const CONFIGURE = [
 
 export function checkRegionOptions(options: RegionOptions): void {
   checkObject('The options of a region', options);
-  refuseUnknown('a region', options, REGION, belongsToRegion);
+  refuseUnknown('A region', options, REGION, belongsToRegion);
   const {
     name: called,
     keyMangler,

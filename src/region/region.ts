@@ -27,7 +27,7 @@ import { ReentrantCreationError, RegionAlreadyConfiguredError, RegionNotConfigur
 import { functionKeyGenerator, functionMultiKeyGenerator } from '../keys.js';
 import { onAbort } from '../lock/aborts.js';
 import type { ArgumentsOf, BackendName } from '../registry.js';
-import { shown } from '../shown.js';
+import { shown, thisRegion } from '../shown.js';
 import { checkFunction, checkObject, refuseUnknown } from '../validation.js';
 import { callOf } from './call.js';
 import {
@@ -111,19 +111,20 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Errors: `ValidationError`, `BackendNotFoundError`, `RegionAlreadyConfiguredError`, `RegionClosedError`; after one the region is
    * as it was.
    */
+  configure(backend: CacheBackend, options?: ConfigureOptions & { arguments?: never }): this;
+  // The last, which is the one that the compiler speaks of: what is misspelt is most often here.
   configure<const Name extends BackendName>(
     name: Name,
     options?: ConfigureOptions & { arguments?: ArgumentsOf<Name> | undefined },
   ): this;
-  configure(backend: CacheBackend, options?: ConfigureOptions & { arguments?: never }): this;
   configure(target: string | CacheBackend, options: ConfigureOptions & { arguments?: object | undefined } = {}): this {
-    if (this.#closing) throw closed();
+    if (this.#closing) throw closed(this);
     const settings = regionSettings(options);
     const guarding = guardSettings(options);
     const replaced = this.#configured;
     if (replaced && options.replaceExistingBackend !== true) {
       throw new RegionAlreadyConfiguredError(
-        'This region is already configured. Say replaceExistingBackend: true to give it another backend.',
+        `${thisRegion(this.name)} is already configured. Say replaceExistingBackend: true to give it another backend.`,
       );
     }
     const { wrap = [], regionInvalidator: invalidator = 'shared' } = options;
@@ -179,7 +180,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Puts a proxy in front of what is there; flights under way end on what they began with. */
   wrap(proxy: ProxyLike): this {
-    if (this.#closing) throw closed();
+    if (this.#closing) throw closed(this);
     const configured = this.#mustBeConfigured();
     configured.wrap(proxy);
     this.#live = configured.core;
@@ -421,10 +422,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   async #open(): Promise<Core> {
-    if (this.#closing) throw closed();
+    if (this.#closing) throw closed(this);
     const configured = this.#mustBeConfigured();
     const core = await configured.open();
-    if (this.#closing) throw closed();
+    if (this.#closing) throw closed(this);
     if (this.#configured === configured) this.#live = configured.core;
     return core;
   }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectedSurface, surfaceTrouble } from '../../scripts/checks/surface.mjs';
@@ -126,6 +127,34 @@ describe('the package, installed', () => {
     expect(said).toMatch(/^DOGPILE_DRIVER_NOT_INSTALLED .*lmdb/);
   });
 
+  it('is bundled where none of the optional packages is installed; what is used of them is an error then', async () => {
+    const program = `
+      import { makeRegion } from 'dogpile-cache';
+      for (const name of ['redis', 'node_memcached', 'memjs', 'memcache_client', 'file']) {
+        const region = makeRegion().configure(name, { arguments: name === 'file' ? { filename: './cache.db' } : {} });
+        await region.getOrCreate('k', () => 1).catch((error) => console.log(name, error.code));
+        await region.close();
+      }
+    `;
+    const outfile = join(installed.project, 'bundled.mjs');
+    await build({
+      stdin: { contents: program, resolveDir: installed.project },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile,
+      logLevel: 'silent',
+    });
+    const said = await node(installed, `import(${JSON.stringify(outfile)})`);
+    expect(said.split('\n')).toEqual([
+      'redis DOGPILE_DRIVER_NOT_INSTALLED',
+      'node_memcached DOGPILE_DRIVER_NOT_INSTALLED',
+      'memjs DOGPILE_DRIVER_NOT_INSTALLED',
+      'memcache_client DOGPILE_DRIVER_NOT_INSTALLED',
+      'file DOGPILE_DRIVER_NOT_INSTALLED',
+    ]);
+  });
+
   const kinds = [
     { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, name: 'nodenext' },
     { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, name: 'bundler' },
@@ -147,7 +176,7 @@ describe('the package, installed', () => {
       const program = ts.createProgram([path], {
         ...options,
         target: ts.ScriptTarget.ES2022,
-        lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'],
+        lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
         strict: true,
         exactOptionalPropertyTypes: true,
         skipLibCheck: false,

@@ -32,7 +32,7 @@ describe('makeRegion', () => {
   it.each([
     [5, /The options of a region must be an object, not 5/],
     [null, /must be an object, not null/],
-    [{ nme: 'x' }, /a region knows no option "nme"\. Did you mean "name"\?/],
+    [{ nme: 'x' }, /A region knows no option "nme"\. Did you mean "name"\?/],
     [{ key_mangler: upper }, /Did you mean "keyMangler"\?/],
     [{ name: 5 }, /name must be a string, not 5/],
     [{ keyMangler: 'sha1' }, /keyMangler must be a function, not "sha1"/],
@@ -47,7 +47,7 @@ describe('makeRegion', () => {
     [{ asyncCreationRunner: {} }, /asyncCreationRunner must be a function/],
     [{ functionKeyGenerator: 'x' }, /functionKeyGenerator must be a function/],
     [{ functionMultiKeyGenerator: 'x' }, /functionMultiKeyGenerator must be a function/],
-    [{ expirationTime: 5 }, /a region knows no option "expirationTime"\. It is an option of configure\(\)\./],
+    [{ expirationTime: 5 }, /A region knows no option "expirationTime"\. It is an option of configure\(\)\./],
   ])('refuses %j', (options, message) => {
     expect(() => makeRegion(options as never)).toThrow(ValidationError);
     expect(() => makeRegion(options as never)).toThrow(message);
@@ -138,11 +138,27 @@ describe('configure()', () => {
     expect(makeRegion({ keyMangler: false }).configure(mangling(upper)).keyMangler).toBeUndefined();
   });
 
+  it.each([
+    [memoryBackend, 'not a function: call the factory, or make one of the class.'],
+    [Bytes, 'not a function: call the factory, or make one of the class.'],
+    [
+      { callBuffer: async () => null },
+      'not an object without them; a client is handed to its backend, as redisBackend({ client }).',
+    ],
+    [5, 'not 5.'],
+  ])('%o is no backend, and what to do is said', (given, message) => {
+    expect(() => makeRegion().configure(given as never)).toThrow(
+      `A backend is a name, or an object with stores, get(), set() and delete(), ${message}`,
+    );
+  });
+
   it('[py 20] twice is refused, and it stays configured as it was', () => {
     const region = makeRegion().configure('memory', { expirationTime: 5 });
     const { backend } = region;
     expect(() => region.configure('memory', { expirationTime: 7 })).toThrow(RegionAlreadyConfiguredError);
     expect(() => region.configure('memory')).toThrow(/This region is already configured/);
+    const named = makeRegion({ name: 'users' }).configure('memory');
+    expect(() => named.configure('memory')).toThrow('This region ("users") is already configured.');
     expect(() => region.configure('memory', { replaceExistingBackend: false })).toThrow(RegionAlreadyConfiguredError);
     expect(region.isConfigured).toBe(true);
     expect(region.backend).toBe(backend);

@@ -248,6 +248,28 @@ describe('the breaker', () => {
     expect(states).toEqual(['open', 'half-open', 'open', 'half-open', 'closed']);
   });
 
+  it('while it is open, what is refused says why the store was left alone', async () => {
+    const { backend, region, clock } = remote({ breaker: { failures: 2, cooldown: '10s' } });
+    const refusal = () => region.set('k', 1).catch((error: unknown) => error);
+    const reason = new Error('READONLY');
+    backend.pause = () => Promise.reject(new Error('LOADING'));
+    await region.get('a');
+    backend.pause = () => Promise.reject(reason);
+    await region.get('a');
+    expect(await refusal()).toMatchObject({
+      code: 'DOGPILE_BACKEND_UNAVAILABLE',
+      message:
+        'The store has failed 2 times in a row and is not asked for a while (breaker); the last failure: READONLY',
+      cause: reason,
+    });
+    await clock.advance('10s');
+    backend.pause = never;
+    const probe = region.get('a');
+    await clock.advance('1s');
+    await probe;
+    expect(await refusal()).toMatchObject({ cause: expect.any(BackendTimeoutError) });
+  });
+
   it('what was asked before it opened and fails later does not keep it open for longer', async () => {
     const { backend, region, clock } = remote({ breaker: { failures: 1, cooldown: '10s' }, backendTimeout: '9s' });
     backend.pause = never;

@@ -79,9 +79,9 @@ describe('close()', () => {
   });
 
   it('of a region that was never configured closes it all the same', async () => {
-    const region = makeRegion();
+    const region = makeRegion({ name: 'users' });
     await region.close();
-    expect(() => region.configure('memory')).toThrow(RegionClosedError);
+    expect(() => region.configure('memory')).toThrow('This region ("users") is closed.');
     await expect(region.get('k')).rejects.toThrow(RegionClosedError);
   });
 

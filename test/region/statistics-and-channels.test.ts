@@ -221,6 +221,25 @@ describe('what is said and counted', () => {
     ]);
   });
 
+  it('what can not be read is missing for that reason, whoever asks', async () => {
+    const backend = Object.assign(new FencedBackend(new SharedStore()), {
+      get: () => Promise.reject(new Error('down')),
+      getMulti: () => Promise.reject(new Error('down')),
+    });
+    const { region, said } = setUp({}, backend);
+    await region.get('get');
+    await region.getMulti(['getMulti']);
+    await region.getOrCreate('getOrCreate', () => 1);
+    await region.getOrCreateMulti(['getOrCreateMulti'], () => [1]);
+    const misses = new Map(said().flatMap(([name, { key, reason }]) => (name === 'miss' ? [[key, reason]] : [])));
+    expect([...misses]).toEqual([
+      ['get', 'unreadable'],
+      ['getMulti', 'unreadable'],
+      ['getOrCreate', 'unreadable'],
+      ['getOrCreateMulti', 'unreadable'],
+    ]);
+  });
+
   it('a refused commit, with the reason', async () => {
     for (const backend of [memoryBackend(), new FencedBackend(new SharedStore())]) {
       const { region, said } = setUp({}, backend);

@@ -41,14 +41,39 @@ describe('the types', { timeout: 120_000 }, () => {
   });
 
   it('would not hold for just anything', () => {
-    const strict = join(HERE, 'support.ts');
-    const wrong = join(HERE, 'wrong.virtual.ts');
-    const text = "import { yes, type Equal } from './support.js';\nyes<Equal<string, number>>();\n";
-    const host = ts.createCompilerHost({});
-    const { readFile, fileExists } = host;
-    host.readFile = (name) => (name === wrong ? text : readFile(name));
-    host.fileExists = (name) => name === wrong || fileExists(name);
-    const program = ts.createProgram([strict, wrong], { strict: true, noEmit: true, types: [] }, host);
-    expect(program.getSemanticDiagnostics(program.getSourceFile(wrong))).toHaveLength(1);
+    expect(saidOf("import { yes, type Equal } from './support.js';\nyes<Equal<string, number>>();\n")).toHaveLength(1);
+  });
+
+  it('name the option that is misspelt, and at the end, where some compilers speak of the last overload alone', () => {
+    const said = saidOf(`
+      import { makeRegion } from '../../src/index.js';
+      makeRegion().configure('memory', { arguments: { maxEntires: 10 } });
+      makeRegion().configure('memory', { expirationTimes: '1h' });
+    `);
+    expect(said.map((message) => message.split('\n').at(-1))).toEqual([
+      expect.stringContaining("'maxEntires'"),
+      expect.stringContaining("'expirationTimes'"),
+    ]);
   });
 });
+
+/** What the compiler says of a program that stands here. */
+function saidOf(text: string): string[] {
+  const wrong = join(HERE, 'wrong.virtual.ts');
+  const options: ts.CompilerOptions = {
+    strict: true,
+    noEmit: true,
+    types: [],
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  };
+  const host = ts.createCompilerHost(options);
+  const { readFile, fileExists } = host;
+  host.readFile = (name) => (name === wrong ? text : readFile(name));
+  host.fileExists = (name) => name === wrong || fileExists(name);
+  const program = ts.createProgram([wrong], options, host);
+  return program
+    .getSemanticDiagnostics(program.getSourceFile(wrong))
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+}

@@ -47,7 +47,7 @@ export async function importLmdb(): Promise<OpenLmdb> {
     return (options) => open(options) as unknown as Lmdb; // not all that is used stands in its types
   } catch (cause) {
     throw new DriverNotInstalledError(
-      'Backend "file" needs the package `lmdb` (>=3.5.6 <4). Install it: npm install lmdb',
+      'Backend "file" needs the package `lmdb` (>=3.5.6 <4). Install it: npm install lmdb fs-native-extensions',
       { cause },
     );
   }

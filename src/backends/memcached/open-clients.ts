@@ -29,7 +29,13 @@ import { MemcachedServers } from './servers.js';
 type Lost = (why: unknown) => void;
 
 export function openNodeMemcachedBackend(settings: MemcachedSettings<NodeMemcachedLike>): CacheBackend<Uint8Array> {
-  const load = () => imported(settings.name, 'memcached', async () => (await import('memcached')) as unknown);
+  const load = async (): Promise<unknown> => {
+    try {
+      return await import('memcached');
+    } catch (error) {
+      throw lacking(settings.name, 'memcached', error);
+    }
+  };
   return openWith(settings, load, {
     isCarried: isCarriedByNodeMemcached,
     keyMangler: nodeMemcachedKeyMangler,
@@ -40,8 +46,14 @@ export function openNodeMemcachedBackend(settings: MemcachedSettings<NodeMemcach
 }
 
 export function openMemjsBackend(settings: MemcachedSettings<MemjsLike>): CacheBackend<Uint8Array> {
-  // @ts-expect-error: it has no types of its own
-  const load = () => imported(settings.name, 'memjs', async () => (await import('memjs')) as unknown);
+  const load = async (): Promise<unknown> => {
+    try {
+      // @ts-expect-error: it has no types of its own
+      return await import('memjs');
+    } catch (error) {
+      throw lacking(settings.name, 'memjs', error);
+    }
+  };
   return openWith(settings, load, {
     isCarried,
     keyMangler: memcachedKeyMangler,
@@ -51,8 +63,13 @@ export function openMemjsBackend(settings: MemcachedSettings<MemjsLike>): CacheB
 }
 
 export function openMemcacheClientBackend(settings: MemcachedSettings<MemcacheClientLike>): CacheBackend<Uint8Array> {
-  const load = () =>
-    imported(settings.name, 'memcache-client', async () => (await import('memcache-client')) as unknown);
+  const load = async (): Promise<unknown> => {
+    try {
+      return await import('memcache-client');
+    } catch (error) {
+      throw lacking(settings.name, 'memcache-client', error);
+    }
+  };
   return openWith(settings, load, {
     isCarried,
     keyMangler: memcachedKeyMangler,
@@ -105,20 +122,17 @@ function clientsOf<Client>(
   };
 }
 
-async function imported(name: string, packageName: string, load: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return await load();
-  } catch (cause) {
-    if (!isMissing(cause)) throw cause;
-    const needs = `Backend "${name}" needs the package \`${packageName}\``;
-    const [, other] = /'([^']+)'/.exec(cause.message) ?? [];
-    throw new DriverNotInstalledError(
-      other === packageName
-        ? `${needs}. Install it, or pass \`client\`.`
-        : `${needs}, which itself does not find ${other}, and may not say so in its dependencies. Install that, too, or pass \`client\`.`,
-      { cause },
-    );
-  }
+/** What an import that failed is to throw. The import stands in a `try` with its name, so that bundlers leave alone what is not installed. */
+function lacking(name: string, packageName: string, cause: unknown): unknown {
+  if (!isMissing(cause)) return cause;
+  const needs = `Backend "${name}" needs the package \`${packageName}\``;
+  const [, other] = /'([^']+)'/.exec(cause.message) ?? [];
+  return new DriverNotInstalledError(
+    other === packageName
+      ? `${needs}. Install it, or pass \`client\`.`
+      : `${needs}, which itself does not find ${other}, and may not say so in its dependencies. Install that, too, or pass \`client\`.`,
+    { cause },
+  );
 }
 
 function isMissing(error: unknown): error is Error {

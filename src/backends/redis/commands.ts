@@ -158,7 +158,7 @@ export class Commands {
     if (error instanceof DogpileCacheError) return error;
     const cause = this.#client?.causeOf(error) ?? error;
     const why = messageOf(cause);
-    const hint = OF_A_CLUSTER.test(why) ? ' This is a node of a cluster: take the redis_cluster backend.' : '';
+    const hint = OF_A_CLUSTER.test(why) ? '. This is a node of a cluster: take the redis_cluster backend.' : '';
     return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}${hint}`, { cause });
   }
 

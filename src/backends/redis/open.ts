@@ -43,31 +43,33 @@ type Driver = { readonly is: 'node'; readonly module: NodeModule } | { readonly 
 
 /** The first that is installed. */
 async function importDriver(name: string): Promise<Driver> {
-  // Each by its name in the text, so that bundlers see it.
-  const tries: readonly (() => Promise<Driver>)[] = [
-    async () => ({ is: 'node', module: (await import('redis')) as NodeModule }),
-    async () => ({ is: 'io', module: (await import('ioredis')) as IoModule }),
-    async () => ({ is: 'io', module: (await import('iovalkey')) as IoModule }),
-  ];
-  let missing: unknown;
-  for (const load of tries) {
-    try {
-      return await load();
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      missing ??= error;
-    }
+  // Each by its name in the text, so that bundlers see it, and in a `try` of its own, so that they leave alone what is not installed.
+  const missing: unknown[] = [];
+  try {
+    return { is: 'node', module: (await import('redis')) as NodeModule };
+  } catch (error) {
+    missing.push(missed(error));
   }
+  try {
+    return { is: 'io', module: (await import('ioredis')) as IoModule };
+  } catch (error) {
+    missing.push(missed(error));
+  }
+  try {
+    return { is: 'io', module: (await import('iovalkey')) as IoModule };
+  } catch (error) {
+    missing.push(missed(error));
+  }
+  const [cause] = missing;
   throw new DriverNotInstalledError(
     `Backend "${name}" needs the package \`redis\` (>=5), \`ioredis\` (>=5) or \`iovalkey\`. Install one, or pass \`client\`.`,
-    { cause: missing },
+    { cause },
   );
 }
 
-function isMissing(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND')
-  );
+/** A package that is there and fails is another matter: that is thrown. */
+function missed(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return error;
+  throw error;
 }

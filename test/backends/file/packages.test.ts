@@ -34,7 +34,7 @@ it('without lmdb, the error says what to install', async () => {
     'await backend.ready().catch(({ code, message }) => console.log(code, message));',
   );
   expect(said).toContain('DOGPILE_DRIVER_NOT_INSTALLED');
-  expect(said).toContain('npm install lmdb');
+  expect(said).toContain('npm install lmdb fs-native-extensions');
 });
 
 it('without fs-native-extensions, leases exclude each other and end by their deadline', async () => {

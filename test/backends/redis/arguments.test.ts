@@ -7,7 +7,11 @@ const client = { callBuffer: async () => null };
 
 describe('is refused, with what to do instead', () => {
   it.each<[RedisName, object, string]>([
-    ['redis', { host: 'x' }, 'knows no option "host"'],
+    ['redis', { host: 'x' }, 'knows no option "host". It stands in the url: \'redis://user:password@host:6379/0\''],
+    ['valkey', { password: 'secret' }, 'It stands in the url'],
+    ['redis', client, 'is handed to the redis backend as { client }'],
+    ['redis_cluster', client, 'is handed to the redis_cluster backend as { client }'],
+    ['redis', { client: Promise.resolve(client) }, 'not a promise: await it first'],
     ['redis', { lock_timeout: 1 }, 'Did you mean "lockTimeout"'],
     ['redis', { url: 5 }, 'url must be a URL'],
     ['redis', { url: 'localhost' }, 'no URL'],

@@ -50,7 +50,7 @@ it.each(['MOVED 5474 10.0.0.7:6379', "CROSSSLOT Keys in request don't hash to th
   async (reply) => {
     const backend = await open(await serveReply(`-${reply}\r\n`));
     await expect(backend.get('k')).rejects.toThrow(
-      `${reply} This is a node of a cluster: take the redis_cluster backend.`,
+      `${reply}. This is a node of a cluster: take the redis_cluster backend.`,
     );
   },
 );
