@@ -5,6 +5,7 @@
 import type { Awaitable, Lease, MultiCreationContext, RecordsRequest, Storable } from '../api.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
+import { flyAlone } from './alone.js';
 import { limitCreation } from './attempt.js';
 import type { Call } from './call.js';
 import { MultiCreation } from './context.js';
@@ -99,14 +100,20 @@ export async function create(
   }
 }
 
-/** Where the backend elects nobody, every call runs its creator. */
-export async function createAlone(core: Core, keys: readonly string[], batch: Batch): Promise<FoundByKey> {
-  if (keys.length === 0) return new Map();
-  const { tags } = batch.settings;
-  const creation = new MultiCreation({ lock: {}, names: new Set(), keys, stale: new Map(), tags });
-  const made = await callCreator(core, batch, creation, { isBackground: false });
-  if ('reason' in made) throw made.reason;
-  return made.value;
+/** Where the backend elects nobody, every call runs its creator: a flight for each of its keys, in their order. */
+export function createAlone(core: Core, calls: readonly Call[], batch: Batch): readonly Flight[] {
+  const creation = new MultiCreation({
+    lock: core.store.locks.space,
+    names: new Set(calls.map(({ name }) => core.store.locks.nameOf(name))),
+    keys: calls.map(({ key }) => key),
+    stale: new Map(),
+    tags: batch.settings.tags,
+  });
+  return flyAlone(core, calls, {
+    creation,
+    create: () => callCreator(core, batch, creation, { isBackground: false }),
+    foundFor: (found, key) => found.get(key),
+  });
 }
 
 export async function giveAllBack(core: Core, winners: readonly Winner[]): Promise<void> {

@@ -113,8 +113,8 @@ export class Flight implements Awaited {
     for (const waiter of this.#waiters) if (waiter.first) waiter.startLimit();
   }
 
-  /** The creator is called now. */
-  begin(creation: Creation, lease: Lease): void {
+  /** The creator is called now; without a lease where nobody is elected. */
+  begin(creation: Creation, lease: Lease | undefined): void {
     this.#creation = creation;
     this.#calledAt = this.#flights.tick();
     this.#lease = lease;

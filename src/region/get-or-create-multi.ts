@@ -44,7 +44,7 @@ export async function getOrCreateMulti(core: Core, keys: readonly string[], batc
   settings.signal?.throwIfAborted();
   const distinct = [...new Set(keys)];
   let open: readonly Call[] = distinct.map((key) => callOf(core, key, uncalled, settings));
-  if (core.store.backend.storesNothing) return createAlone(core, distinct.sort(byCodePoint), batch);
+  if (core.store.backend.storesNothing) return allAlone(core, open, batch);
   const results = new Map<string, Found>();
   let wait = false;
   for (let round = 1; open.length > 0; round++) {
@@ -58,6 +58,25 @@ export async function getOrCreateMulti(core: Core, keys: readonly string[], batc
     // call that this one only joined is no turn of its own: of two calls that go round opposite to each other neither would ever wait.
     if (hasContended) wait = !wait;
   }
+  return results;
+}
+
+/** Where the backend elects nobody. */
+async function allAlone(core: Core, calls: readonly Call[], batch: Batch): Promise<FoundByKey> {
+  const results = new Map<string, Found>();
+  const caller = enclosingCreation();
+  for (const call of calls) if (isReentrant(core, call, caller, undefined)) throw reentrance(call.key);
+  if (calls.length === 0) return results;
+  const sorted = [...calls].sort((a, b) => byCodePoint(a.key, b.key));
+  const flights = createAlone(core, sorted, batch);
+  await Promise.all(
+    sorted.map(async (call, at) => {
+      const flight = flights[at];
+      const outcome = flight && (await waitFor(flight, call, caller, { first: true, hasStale: false }));
+      if (outcome?.kind === 'failed') throw outcome.reason;
+      if (outcome?.kind === 'created') results.set(call.key, { value: outcome.value });
+    }),
+  );
   return results;
 }
 

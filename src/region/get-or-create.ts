@@ -5,6 +5,7 @@
 import type { Awaitable, CachedValue } from '../api.js';
 import { LockTimeoutError, ReentrantCreationError } from '../errors.js';
 import { isPromiseLike } from '../promises.js';
+import { flyAlone } from './alone.js';
 import { launch } from './attempt.js';
 import type { Call } from './call.js';
 import { type Creation, closesCircle, enclosingCreation, isCreatedAbove, SingleCreation } from './context.js';
@@ -202,13 +203,21 @@ export function lockTimeout({ key, settings }: Call): LockTimeoutError {
 
 /** Where the backend elects nobody, every call runs its creator. */
 async function createAlone(core: Core, call: Call): Promise<unknown> {
-  const creation = new SingleCreation({ lock: {}, name: call.name, key: call.key, stale: undefined, tags: [] });
-  const run = () => call.creator(creation);
-  core.enter();
-  const made = await runCreator(core, [call.key], creation, { isBackground: false, run, resultFor: (value) => value });
-  core.leave();
-  if ('reason' in made) throw made.reason;
-  return made.value;
+  const { key, creator, settings } = call;
+  const { space } = core.store.locks;
+  const caller = enclosingCreation();
+  if (isReentrant(core, call, caller, undefined)) throw reentrance(key);
+  const name = core.store.locks.nameOf(call.name);
+  const creation = new SingleCreation({ lock: space, name, key, stale: undefined, tags: settings.tags });
+  const run = { isBackground: false, run: () => creator(creation), resultFor: (value: unknown) => value };
+  const [flight] = flyAlone(core, [call], {
+    creation,
+    create: () => runCreator(core, [key], creation, run),
+    foundFor: (value) => ({ value }),
+  });
+  const outcome = flight && (await waitFor(flight, call, caller, { first: true, hasStale: false }));
+  if (outcome?.kind === 'failed') throw outcome.reason;
+  return outcome?.kind === 'created' ? outcome.value : undefined;
 }
 
 interface Waiting {

@@ -46,6 +46,10 @@ export function serverFrom(option: string, url: unknown, port = 6379): RedisServ
         `${option} has a parameter ${shown(name)}; only "db" is known. For other options, make the client yourself and hand it in.`,
       );
   }
+  if (scheme === 'unix' && parsed.hostname !== '' && parsed.hostname !== 'localhost')
+    throw new ValidationError(
+      `${option} has a host, ${shown(parsed.hostname)}, and a socket of this one: a path begins with a third slash, as 'unix:///path/to/socket'.`,
+    );
   const place = scheme === 'unix' ? '' : decoded(option, parsed.pathname.replace(/^\//, ''));
   return {
     // An IPv6 address stands in brackets in a URL, and nowhere else.

@@ -22,7 +22,7 @@ import { KeptLease } from '../../lock/lease.js';
 import { parseRecords, parseRegion, recordNames, regionRecordName, tagRecordName } from '../records.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import type { RedisClient, Word } from './client.js';
-import { Commands, listOf } from './commands.js';
+import { Commands, listOf, TAKE_THE_OTHER } from './commands.js';
 import { type Layout, serverLayout } from './layout.js';
 import { newIncarnation, RedisLocks } from './locks.js';
 import { manglerBeside } from './names.js';
@@ -91,6 +91,17 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
 
   async ready(): Promise<void> {
     await this.#commands.send(['PING'], '');
+    if (this.#layout.isSpread || !(await this.#isOfCluster())) return;
+    throw new BackendUnavailableError(`This is a node of a cluster: ${TAKE_THE_OTHER}`);
+  }
+
+  /** It answers PING, and most keys are elsewhere. Any user may say HELLO; who does not know it (before Redis 6) is taken for a server. */
+  async #isOfCluster(): Promise<boolean> {
+    try {
+      return modeIn(await this.#commands.send(['HELLO'], '')) === 'cluster';
+    } catch {
+      return false;
+    }
   }
 
   async close(): Promise<void> {
@@ -334,6 +345,14 @@ function tagsOf(writes: readonly Write[]): string[] {
 function pxOf(ttl: number | undefined): string {
   if (ttl === undefined || ttl === Number.POSITIVE_INFINITY) return '';
   return String(Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.ceil(ttl))));
+}
+
+/** What HELLO answers, as names and values in turn, or by name. */
+function modeIn(hello: unknown): string {
+  const mode: unknown = Array.isArray(hello)
+    ? hello[hello.findIndex((word) => String(word) === 'mode') + 1]
+    : typeof hello === 'object' && hello !== null && Reflect.get(hello, 'mode');
+  return String(mode);
 }
 
 const itself = (key: string): string => key;

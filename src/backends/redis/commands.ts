@@ -158,7 +158,7 @@ export class Commands {
     if (error instanceof DogpileCacheError) return error;
     const cause = this.#client?.causeOf(error) ?? error;
     const why = messageOf(cause);
-    const hint = OF_A_CLUSTER.test(why) ? '. This is a node of a cluster: take the redis_cluster backend.' : '';
+    const hint = OF_A_CLUSTER.test(why) ? `. This is a node of a cluster: ${TAKE_THE_OTHER}` : '';
     return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}${hint}`, { cause });
   }
 
@@ -177,6 +177,7 @@ export function listOf(reply: unknown, length?: number): unknown[] {
 
 /** What a client of one server is told by a node; clients of clusters go where they are sent. */
 const OF_A_CLUSTER = /^(MOVED|CROSSSLOT) /;
+export const TAKE_THE_OTHER = 'take the redis_cluster backend.';
 
 const itself = (reply: unknown): unknown => reply;
 

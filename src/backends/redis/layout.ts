@@ -2,6 +2,8 @@
 import { clusterLockName, slotOf } from './slots.js';
 
 export interface Layout {
+  /** Over the nodes of a cluster. */
+  readonly isSpread: boolean;
   lockOf(key: string): string;
   /** What may go in one command each. */
   groups<T>(items: readonly T[], keyOf: (item: T) => string): T[][];
@@ -11,12 +13,13 @@ export interface Layout {
 const MOST = 1000;
 
 export function serverLayout(lockPrefix: string): Layout {
-  return { lockOf: (key) => lockPrefix + key, groups: chunksOf };
+  return { isSpread: false, lockOf: (key) => lockPrefix + key, groups: chunksOf };
 }
 
 /** What goes together is in one slot, with its lock. */
 export function clusterLayout(lockPrefix: string): Layout {
   return {
+    isSpread: true,
     lockOf: (key) => clusterLockName(lockPrefix, key),
     groups: (items, keyOf) => {
       const bySlot = new Map<number, (typeof items)[number][]>();

@@ -38,6 +38,7 @@ describe('is refused, with what to do instead', () => {
     ['redis', { valkeyExpirationTime: 1 }, 'redisExpirationTime'],
     ['valkey', { redisExpirationTime: 1 }, 'valkeyExpirationTime'],
     ['redis', { sentinels: ['x'] }, 'knows no option "sentinels"'],
+    ['redis', { url: 'unix://run/redis.sock' }, 'has a host, "run"'],
     ['redis_sentinel', {}, 'sentinels and serviceName'],
     ['redis_sentinel', { sentinels: [], serviceName: 'm' }, 'at least one'],
     ['redis_sentinel', { sentinels: 'x:1', serviceName: 'm' }, 'array'],

@@ -295,6 +295,12 @@ describe('the conformance suite', () => {
   }
 });
 
+it('a node of it is no server of its own: the redis backend is not ready there, and says which to take', async () => {
+  const backend = redisBackend({ url: cluster.nodes[0]?.url });
+  ends.push(() => backend.close?.());
+  await expect(backend.ready?.()).rejects.toThrow('This is a node of a cluster: take the redis_cluster backend.');
+});
+
 describe('when a primary is frozen', () => {
   it.each(ways.slice(0, 2))('%s: keys of the others are served, and only its own are created', async (_, open) => {
     await flush();
