@@ -46,6 +46,9 @@ export const CONNECT_TIMEOUT = 5000;
 /** A server that answers nothing for so long is no longer waited for: the connection is made anew. */
 export const SILENCE_TIMEOUT = 30_000;
 
+/** How long a server may take to see that a connection is ended by us; then it is cut. */
+export const PARTING_TIMEOUT = 200;
+
 /** For messages. */
 export function placesOf(servers: readonly { readonly host: string; readonly port: number }[]): string {
   return servers.map(({ host, port }) => `${host}:${port}`).join(', ');
@@ -57,8 +60,6 @@ export class FirstConnection {
   opening: Promise<void> | undefined;
   /** Why there was none, the last time there was none. */
   trouble: unknown;
-  /** By us. */
-  isClosed = false;
   #decide: () => void = () => {};
 
   constructor() {

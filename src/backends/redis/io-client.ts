@@ -5,6 +5,7 @@ import {
   CONNECT_TIMEOUT,
   type EarEvents,
   FirstConnection,
+  PARTING_TIMEOUT,
   placesOf,
   type RedisClient,
   type RedisEar,
@@ -48,6 +49,7 @@ function ioOptions(
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT,
     socketTimeout: SILENCE_TIMEOUT,
+    disconnectTimeout: PARTING_TIMEOUT,
     retryStrategy: reconnectDelay,
     // Nothing is kept for later: a command that outlives its caller would take effect behind his back.
     enableOfflineQueue: false,
