@@ -10,6 +10,7 @@ import {
   type RedisClient,
   type RedisEar,
   reconnectDelay,
+  SENTINEL_TIMEOUT,
   SILENCE_TIMEOUT,
   type Word,
 } from './client.js';
@@ -101,6 +102,7 @@ export class IoClient implements RedisClient {
       sentinels: sentinels.map(({ host, port }) => ({ host, port })),
       sentinelRetryStrategy: reconnectDelay,
       sentinelReconnectStrategy: reconnectDelay,
+      sentinelCommandTimeout: SENTINEL_TIMEOUT,
       failoverDetector: true,
       Connector: quietConnector(module),
       ...ioOptions(server, first),

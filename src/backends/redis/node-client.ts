@@ -10,6 +10,7 @@ import {
   type RedisClient,
   type RedisEar,
   reconnectDelay,
+  SENTINEL_TIMEOUT,
   SILENCE_TIMEOUT,
   type Word,
 } from './client.js';
@@ -53,7 +54,7 @@ const PATIENT = {
 };
 
 /** The timer of its next ping outlives a sentinel's connection that is lost, and keeps the process alive. */
-const SENTINEL_PING = 1000;
+const SENTINEL_PING = SENTINEL_TIMEOUT / 5;
 
 /** Of a client that we made. */
 interface Own {
@@ -112,12 +113,16 @@ export class NodeClient implements RedisClient {
 
   static madeOfSentinels(module: NodeModule, { sentinels, serviceName, server }: SentinelTarget): NodeClient {
     const own = newOwn();
-    const socket = own.sockets.options();
+    const { sockets } = own;
     const client = module.createSentinel({
       name: serviceName,
       sentinelRootNodes: sentinels.map(({ host, port }) => ({ host, port })),
-      sentinelClientOptions: { ...PATIENT, pingInterval: SENTINEL_PING, socket },
-      nodeClientOptions: { ...nodeOptions(server), socket },
+      sentinelClientOptions: {
+        ...PATIENT,
+        pingInterval: SENTINEL_PING,
+        socket: sockets.options({ socketTimeout: SENTINEL_TIMEOUT }),
+      },
+      nodeClientOptions: { ...nodeOptions(server), socket: sockets.options() },
       commandOptions: { timeout: 0 },
     });
     return NodeClient.#persistent(client, 'node-sentinel', `the primary of "${serviceName}"`, own);

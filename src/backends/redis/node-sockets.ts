@@ -21,9 +21,9 @@ export class NodeSockets {
   options(more: object = {}): object {
     const newEnd = () => this.#newEnd();
     return {
-      ...more,
       connectTimeout: CONNECT_TIMEOUT,
       socketTimeout: SILENCE_TIMEOUT,
+      ...more,
       reconnectStrategy: (tries: number) => this.#pause(tries),
       get signal() {
         return newEnd();
