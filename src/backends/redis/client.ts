@@ -62,6 +62,8 @@ export class FirstConnection {
   opening: Promise<void> | undefined;
   /** Why there was none, the last time there was none. */
   trouble: unknown;
+  /** By us. */
+  isClosed = false;
   #decide: () => void = () => {};
 
   constructor() {

@@ -1,4 +1,5 @@
 /** The packages `ioredis` and `iovalkey`: their client and cluster, and clients made of an address. */
+import { systemClock } from '../../clock.js';
 import type { ClusterTarget, SentinelTarget } from '../redis-arguments.js';
 import type { RedisServer } from './address.js';
 import {
@@ -10,7 +11,6 @@ import {
   type RedisClient,
   type RedisEar,
   reconnectDelay,
-  SENTINEL_TIMEOUT,
   SILENCE_TIMEOUT,
   type Word,
 } from './client.js';
@@ -102,7 +102,6 @@ export class IoClient implements RedisClient {
       sentinels: sentinels.map(({ host, port }) => ({ host, port })),
       sentinelRetryStrategy: reconnectDelay,
       sentinelReconnectStrategy: reconnectDelay,
-      sentinelCommandTimeout: SENTINEL_TIMEOUT,
       failoverDetector: true,
       Connector: quietConnector(module),
       ...ioOptions(server, first),
@@ -134,7 +133,12 @@ export class IoClient implements RedisClient {
     client.on('ready', () => first.stands());
     client.on('error', (error) => first.failed(error));
     // "Connection is closed" says less than the error before it.
-    client.connect().catch((error: unknown) => first.failed(first.trouble ?? error));
+    const connect = () => client.connect().catch((error: unknown) => first.failed(first.trouble ?? error));
+    // It ends for good when it is told of a failover while it asks the sentinels.
+    client.on('end', () => {
+      if (!first.isClosed) systemClock.setTimeout(() => !first.isClosed && connect(), reconnectDelay(0));
+    });
+    connect();
     return new IoClient(client, place, first);
   }
 
@@ -170,7 +174,9 @@ export class IoClient implements RedisClient {
   }
 
   async close(): Promise<void> {
-    if (this.#first) this.#client.disconnect();
+    if (!this.#first) return;
+    this.#first.isClosed = true;
+    this.#client.disconnect();
   }
 }
 

@@ -2,7 +2,7 @@
  * How `ioredis` and `iovalkey` are told of a failover: by their own connector, whose detector listens to every sentinel and leaves a
  * primary that hangs as soon as they name another. Which primary that is, and when to try again, is the packages' to decide.
  */
-import { PARTING_TIMEOUT } from './client.js';
+import { PARTING_TIMEOUT, SENTINEL_TIMEOUT } from './client.js';
 
 /** The slice of the module. */
 export interface SentinelModule {
@@ -34,7 +34,13 @@ export function quietConnector({ SentinelConnector }: SentinelModule): new (opti
     readonly #sentinels = new Set<Sentinel>();
 
     override connectToSentinel(endpoint: unknown, options?: object) {
-      const sentinel = super.connectToSentinel(endpoint, { ...options, disconnectTimeout: PARTING_TIMEOUT });
+      // The detector's have options; what is left of a deadline of theirs would keep the process alive.
+      const commandTimeout = options ? undefined : SENTINEL_TIMEOUT;
+      const sentinel = super.connectToSentinel(endpoint, {
+        ...options,
+        commandTimeout,
+        disconnectTimeout: PARTING_TIMEOUT,
+      });
       sentinel.on('error', () => {});
       this.#sentinels.add(sentinel);
       sentinel.on('end', () => this.#sentinels.delete(sentinel));

@@ -134,6 +134,29 @@ it.each(ways.slice(0, 3))(
   120_000,
 );
 
+it.each([
+  ['ioredis', ioredis],
+  ['iovalkey', iovalkey],
+] as const)('made by %s: told of a failover while it asks the sentinels it goes on', async (_, module) => {
+  const connectors: { disconnect(): void }[] = [];
+  class SentinelConnector extends (module.SentinelConnector as IoModule['SentinelConnector'] as new (
+    options: object,
+  ) => { disconnect(): void }) {
+    constructor(options: object) {
+      super(options);
+      connectors.push(this);
+    }
+  }
+  for (const sentinel of watched.sentinelServers) sentinel.freeze();
+  const backend = byIo({ ...(module as IoModule), SentinelConnector }, '1s');
+  ends.push(() => backend.close?.());
+  expect(await works(backend, 'k')).toBe(false);
+  // As its detector does.
+  for (const connector of connectors) connector.disconnect();
+  for (const sentinel of watched.sentinelServers) sentinel.thaw();
+  await until(() => works(backend, 'k'));
+});
+
 it('in mid-traffic of two processes: calls go on, nothing wrong is served, and one creation serves both afterwards', async () => {
   const fleet = await startFleet(2, { sentinels: watched.sentinels, timeout: '1s' });
   await goOn(fleet, () => watched.primary.kill());
