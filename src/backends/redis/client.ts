@@ -45,6 +45,11 @@ export function reconnectDelay(tries: number): number {
 export const CONNECT_TIMEOUT = 5000;
 /** A server that answers nothing for so long is no longer waited for: the connection is made anew. */
 export const SILENCE_TIMEOUT = 30_000;
+/** A sentinel that answers nothing for so long is passed over: another may know. */
+export const SENTINEL_TIMEOUT = 5000;
+
+/** How long a server may take to see that a connection is ended by us; then it is cut. */
+export const PARTING_TIMEOUT = 200;
 
 /** For messages. */
 export function placesOf(servers: readonly { readonly host: string; readonly port: number }[]): string {

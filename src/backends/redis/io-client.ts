@@ -1,10 +1,12 @@
 /** The packages `ioredis` and `iovalkey`: their client and cluster, and clients made of an address. */
+import { systemClock } from '../../clock.js';
 import type { ClusterTarget, SentinelTarget } from '../redis-arguments.js';
 import type { RedisServer } from './address.js';
 import {
   CONNECT_TIMEOUT,
   type EarEvents,
   FirstConnection,
+  PARTING_TIMEOUT,
   placesOf,
   type RedisClient,
   type RedisEar,
@@ -48,6 +50,7 @@ function ioOptions(
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT,
     socketTimeout: SILENCE_TIMEOUT,
+    disconnectTimeout: PARTING_TIMEOUT,
     retryStrategy: reconnectDelay,
     // Nothing is kept for later: a command that outlives its caller would take effect behind his back.
     enableOfflineQueue: false,
@@ -130,7 +133,12 @@ export class IoClient implements RedisClient {
     client.on('ready', () => first.stands());
     client.on('error', (error) => first.failed(error));
     // "Connection is closed" says less than the error before it.
-    client.connect().catch((error: unknown) => first.failed(first.trouble ?? error));
+    const connect = () => client.connect().catch((error: unknown) => first.failed(first.trouble ?? error));
+    // It ends for good when it is told of a failover while it asks the sentinels.
+    client.on('end', () => {
+      if (!first.isClosed) systemClock.setTimeout(() => !first.isClosed && connect(), reconnectDelay(0));
+    });
+    connect();
     return new IoClient(client, place, first);
   }
 
@@ -166,7 +174,9 @@ export class IoClient implements RedisClient {
   }
 
   async close(): Promise<void> {
-    if (this.#first) this.#client.disconnect();
+    if (!this.#first) return;
+    this.#first.isClosed = true;
+    this.#client.disconnect();
   }
 }
 

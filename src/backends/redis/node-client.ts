@@ -4,17 +4,18 @@ import { BackendUnavailableError } from '../../errors.js';
 import type { ClusterTarget, SentinelTarget } from '../redis-arguments.js';
 import type { RedisServer } from './address.js';
 import {
-  CONNECT_TIMEOUT,
   type EarEvents,
   FirstConnection,
   placesOf,
   type RedisClient,
   type RedisEar,
   reconnectDelay,
+  SENTINEL_TIMEOUT,
   SILENCE_TIMEOUT,
   type Word,
 } from './client.js';
 import { lockOfChannel, wakeChannel } from './names.js';
+import { NodeSockets } from './node-sockets.js';
 
 /** Blob strings as Buffers (the type has the byte `$`); no timer of node-redis, the deadline is ours. */
 const OPTIONS = { typeMapping: { 36: Buffer }, timeout: 0 };
@@ -46,13 +47,20 @@ export interface NodeModule {
   createCluster(options: object): NodeLike;
 }
 
-const SOCKET = { connectTimeout: CONNECT_TIMEOUT, socketTimeout: SILENCE_TIMEOUT, reconnectStrategy: reconnectDelay };
-
 const PATIENT = {
   // Keeps an idle connection from being taken for a dead one, and finds out a dead one.
   pingInterval: SILENCE_TIMEOUT / 3,
   maintNotifications: 'disabled',
 };
+
+/** The timer of its next ping outlives a sentinel's connection that is lost, and keeps the process alive. */
+const SENTINEL_PING = SENTINEL_TIMEOUT / 5;
+
+/** Of a client that we made. */
+interface Own {
+  readonly first: FirstConnection;
+  readonly sockets: NodeSockets;
+}
 
 function nodeOptions({
   username,
@@ -73,14 +81,13 @@ export class NodeClient implements RedisClient {
   readonly place: string;
   readonly #client: NodeLike;
   readonly #shape: NodeShape;
-  /** Of a client that we made. */
-  readonly #first: FirstConnection | undefined;
+  readonly #own: Own | undefined;
 
-  private constructor(client: NodeLike, shape: NodeShape, place: string, first?: FirstConnection) {
+  private constructor(client: NodeLike, shape: NodeShape, place: string, own?: Own) {
     this.#client = client;
     this.#shape = shape;
     this.place = place;
-    this.#first = first;
+    this.#own = own;
   }
 
   /** One that was handed in: its shape vouches for its members. */
@@ -90,57 +97,64 @@ export class NodeClient implements RedisClient {
 
   static made(module: NodeModule, server: RedisServer): NodeClient {
     const { host, port, path, tls } = server;
-    const first = new FirstConnection();
+    const own = newOwn();
+    const { first, sockets } = own;
     const client = module.createClient({
       ...nodeOptions(server),
-      socket: { ...(path === undefined ? { host, port, ...(tls ? { tls } : {}) } : { path }), ...SOCKET },
+      socket: sockets.options(path === undefined ? { host, port, ...(tls ? { tls } : {}) } : { path }),
       commandOptions: { timeout: 0 },
     });
     client.on('ready', () => first.stands());
     client.on('error', (error) => first.failed(error));
     // It goes on trying by itself; what kept it from connecting was told to the listener.
     client.connect().catch((error: unknown) => first.failed(error));
-    return new NodeClient(client, 'node', path ?? `${host}:${port}`, first);
+    return new NodeClient(client, 'node', path ?? `${host}:${port}`, own);
   }
 
   static madeOfSentinels(module: NodeModule, { sentinels, serviceName, server }: SentinelTarget): NodeClient {
-    const first = new FirstConnection();
+    const own = newOwn();
+    const { sockets } = own;
     const client = module.createSentinel({
       name: serviceName,
       sentinelRootNodes: sentinels.map(({ host, port }) => ({ host, port })),
-      sentinelClientOptions: { ...PATIENT, socket: SOCKET },
-      nodeClientOptions: { ...nodeOptions(server), socket: SOCKET },
+      sentinelClientOptions: {
+        ...PATIENT,
+        pingInterval: SENTINEL_PING,
+        socket: sockets.options({ socketTimeout: SENTINEL_TIMEOUT }),
+      },
+      nodeClientOptions: { ...nodeOptions(server), socket: sockets.options() },
       commandOptions: { timeout: 0 },
     });
-    return NodeClient.#persistent(client, 'node-sentinel', `the primary of "${serviceName}"`, first);
+    return NodeClient.#persistent(client, 'node-sentinel', `the primary of "${serviceName}"`, own);
   }
 
   static madeOfCluster(module: NodeModule, { nodes, server }: ClusterTarget): NodeClient {
-    const first = new FirstConnection();
+    const own = newOwn();
     const client = module.createCluster({
       rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port } })),
       defaults: {
         ...nodeOptions({ ...server, database: 0 }),
-        socket: { ...SOCKET, ...(server.tls ? { tls: true } : {}) },
+        socket: own.sockets.options(server.tls ? { tls: true } : {}),
       },
       commandOptions: { timeout: 0 },
     });
-    return NodeClient.#persistent(client, 'node-cluster', `the cluster at ${placesOf(nodes)}`, first);
+    return NodeClient.#persistent(client, 'node-cluster', `the cluster at ${placesOf(nodes)}`, own);
   }
 
   /** Sentinels and clusters give up when they know nobody to talk to. */
-  static #persistent(client: NodeLike, shape: NodeShape, place: string, first: FirstConnection): NodeClient {
+  static #persistent(client: NodeLike, shape: NodeShape, place: string, own: Own): NodeClient {
+    const { first, sockets } = own;
     // Of one node: the next may be there.
     client.on('error', (error) => {
       first.trouble = error;
     });
     const connect = () => {
-      // Meanwhile it may have been closed: nobody would end a connection that is made after that.
-      if (first.isClosed) return;
+      // Nobody would end a connection that is made after it was closed.
+      if (sockets.isClosed) return;
       client.connect().then(
         () => {
           first.stands();
-          if (first.isClosed) end(client);
+          if (sockets.isClosed) void end(client);
         },
         (error: unknown) => {
           first.failed(error);
@@ -149,11 +163,11 @@ export class NodeClient implements RedisClient {
       );
     };
     connect();
-    return new NodeClient(client, shape, place, first);
+    return new NodeClient(client, shape, place, own);
   }
 
   get opening(): Promise<void> | undefined {
-    return this.#first?.opening;
+    return this.#own?.first.opening;
   }
 
   send(words: readonly [string, ...Word[]], key: string): Promise<unknown> {
@@ -166,13 +180,13 @@ export class NodeClient implements RedisClient {
       case 'node4':
         return client.sendCommand(words, OPTIONS_4);
       case 'node':
-        if (client.isOpen === false && !this.#first) throw notConnected();
+        if (client.isOpen === false && !this.#own) throw notConnected();
         return client.sendCommand(words, OPTIONS);
     }
   }
 
   causeOf(error: unknown): unknown {
-    return (this.#client.isReady === false && this.#first?.trouble) || error;
+    return (this.#client.isReady === false && this.#own?.first.trouble) || error;
   }
 
   async openEar(events: EarEvents): Promise<RedisEar | undefined> {
@@ -198,9 +212,7 @@ export class NodeClient implements RedisClient {
   }
 
   async close(): Promise<void> {
-    if (!this.#first) return;
-    this.#first.isClosed = true;
-    end(this.#client);
+    this.#own?.sockets.close(end(this.#client));
   }
 }
 
@@ -234,9 +246,16 @@ class NodeEar implements RedisEar {
   }
 }
 
-function end(client: NodeLike): void {
-  // It may have been closed already.
-  (async () => client.destroy())().catch(() => {});
+async function end(client: NodeLike): Promise<void> {
+  try {
+    await client.destroy();
+  } catch {
+    // It may have been closed already.
+  }
+}
+
+function newOwn(): Own {
+  return { first: new FirstConnection(), sockets: new NodeSockets() };
 }
 
 function notConnected(): BackendUnavailableError {

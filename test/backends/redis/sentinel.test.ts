@@ -119,6 +119,44 @@ it.each(ways.slice(0, 2))('%s: a sentinel that is gone is passed over, also by t
   expect(await backend.get('k')).toEqual(bytes);
 });
 
+it.each(ways.slice(0, 3))(
+  '%s: a sentinel that hangs is passed over, too',
+  async (_, open) => {
+    const [first] = watched.sentinelServers;
+    // The first that is asked.
+    first?.freeze();
+    const backend = await open('1s');
+    ends.push(() => backend.close?.());
+    const began = Date.now();
+    await until(() => works(backend, 'k'));
+    expect(Date.now() - began).toBeLessThan(SILENCE_TIMEOUT / 2);
+  },
+  120_000,
+);
+
+it.each([
+  ['ioredis', ioredis],
+  ['iovalkey', iovalkey],
+] as const)('made by %s: told of a failover while it asks the sentinels it goes on', async (_, module) => {
+  const connectors: { disconnect(): void }[] = [];
+  class SentinelConnector extends (module.SentinelConnector as IoModule['SentinelConnector'] as new (
+    options: object,
+  ) => { disconnect(): void }) {
+    constructor(options: object) {
+      super(options);
+      connectors.push(this);
+    }
+  }
+  for (const sentinel of watched.sentinelServers) sentinel.freeze();
+  const backend = byIo({ ...(module as IoModule), SentinelConnector }, '1s');
+  ends.push(() => backend.close?.());
+  expect(await works(backend, 'k')).toBe(false);
+  // As its detector does.
+  for (const connector of connectors) connector.disconnect();
+  for (const sentinel of watched.sentinelServers) sentinel.thaw();
+  await until(() => works(backend, 'k'));
+});
+
 it('in mid-traffic of two processes: calls go on, nothing wrong is served, and one creation serves both afterwards', async () => {
   const fleet = await startFleet(2, { sentinels: watched.sentinels, timeout: '1s' });
   await goOn(fleet, () => watched.primary.kill());

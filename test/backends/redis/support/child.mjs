@@ -1,36 +1,14 @@
 /** A process of a fleet that shares a Redis server, and does what it is told: `{ id, verb, args }` in, `{ id, answer | error }` out. */
 import { pathToFileURL } from 'node:url';
+import { openMade } from './made.mjs';
 
-const { built, by, url, sentinels, startupNodes, ...more } = JSON.parse(process.argv[2]);
-const library = (path) => import(pathToFileURL(`${built}/${path}`).href);
-const { makeRegion } = await library('index.js');
+const { built, ...given } = JSON.parse(process.argv[2]);
+const { makeRegion } = await import(pathToFileURL(`${built}/index.js`).href);
 
-/** As URLs make them; by ioredis or iovalkey where that is asked for, though redis is installed. */
-async function open() {
-  const { checkRedisArguments } = await library('backends/redis-arguments.js');
-  const { RedisBackend } = await library('backends/redis/backend.js');
-  const { RedisClusterBackend } = await library('backends/redis/cluster-backend.js');
-  const { openBackend } = await library('backends/redis/open.js');
-  const { IoClient } = await library('backends/redis/io-client.js');
-  const settings = sentinels
-    ? checkRedisArguments('redis_sentinel', { sentinels, serviceName: 'watched', ...more })
-    : startupNodes
-      ? checkRedisArguments('redis_cluster', { startupNodes, ...more })
-      : checkRedisArguments('redis', { url, ...more });
-  if (by === undefined || by === 'redis') return openBackend(settings);
-  const module = await import(by);
-  const { target } = settings;
-  if (target.at === 'cluster')
-    return new RedisClusterBackend(settings, async () => IoClient.madeOfCluster(module, target));
-  return new RedisBackend(settings, async () =>
-    target.at === 'sentinels' ? IoClient.madeOfSentinels(module, target) : IoClient.made(module, target.server),
-  );
-}
-
-const backend = await open();
+const backend = await openMade(built, given);
 const region = makeRegion({ name: 'fleet' }).configure(backend, {
   expirationTime: '1h',
-  backendTimeout: more.timeout,
+  backendTimeout: given.timeout,
   breaker: false,
 });
 
