@@ -68,6 +68,18 @@ describe.each(ways)('by $way', ({ open }) => {
     expect(String(await backend.get('k'))).toBe('new');
   });
 
+  it('a call of very many words is done, and is no trouble of those beside it', async () => {
+    const { backend } = opened;
+    const keys = ['a', 'b', 'c'];
+    for (const key of keys) await backend.set(key, Buffer.from(`of ${key}`));
+    const request = asked(...Array.from({ length: 100_000 }, (_, at) => `t${at}`));
+    const reading = backend.generations.read(request);
+    const beside = await Promise.all(keys.map((key) => backend.get(key)));
+    expect(beside.map(String)).toEqual(['of a', 'of b', 'of c']);
+    await reading;
+    expect(request.found?.tags.size).toBe(100_000);
+  });
+
   it('survives the server forgetting its scripts', async () => {
     const { backend } = opened;
     for (let round = 0; round < 3; round++) {
