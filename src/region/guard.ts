@@ -14,6 +14,7 @@ import {
   ValueTooLargeError,
 } from '../errors.js';
 import { isPromiseLike } from '../promises.js';
+import { afterTurn } from '../turn.js';
 
 export interface Breaker {
   /** So many failures in a row open it. */
@@ -85,7 +86,9 @@ export class Guard {
     const { clock, timeout } = this.#options;
     return new Promise((resolve, reject) => {
       let isLate = false;
+      let isSettled = false;
       const expire = () => {
+        if (isSettled) return;
         isLate = true;
         if (!always) this.#failed();
         reject(
@@ -95,12 +98,14 @@ export class Guard {
       let timer: unknown;
       const answered = (answer: T) => {
         if (isLate) return late?.(answer);
+        isSettled = true;
         clock.clearTimeout(timer);
         if (!always) this.#succeeded();
         resolve(answer);
       };
       const failed = (error: unknown) => {
         if (isLate) return;
+        isSettled = true;
         clock.clearTimeout(timer);
         if (!always) this.#judge(error, signal);
         reject(error);
@@ -110,7 +115,7 @@ export class Guard {
         if (!isPromiseLike(answer)) return answered(answer);
         // While the answer is on its way: before, it would hold up every hit. And behind the backend's own deadline, which may be as long,
         // and knows which of its servers is late.
-        if (timeout < Number.POSITIVE_INFINITY) timer = clock.setTimeout(expire, timeout + extra);
+        if (timeout < Number.POSITIVE_INFINITY) timer = clock.setTimeout(() => afterTurn(expire), timeout + extra);
         answer.then(answered, failed);
       } catch (error) {
         failed(error);

@@ -141,6 +141,20 @@ describe.each(ways)('by $way', ({ open }) => {
     expect(request.found?.tags.get('u')).toMatchObject({ hard: 0, soft: 4 });
   });
 
+  it('an answer that came while the event loop was held up past the deadline counts', async () => {
+    const { backend, close } = await open(server.url, { timeout: 100 });
+    try {
+      await until(async () => (await Promise.allSettled([backend.set('k', everyByte)]))[0]?.status === 'fulfilled');
+      const reading = backend.get('k');
+      // Some send at the end of the turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      expect(await reading).toHaveLength(512);
+    } finally {
+      await close();
+    }
+  });
+
   it('[py 249, 250] a server that is frozen ends each call at its deadline', async () => {
     const { backend, close } = await open(server.url, { timeout: 100 });
     try {
