@@ -23,6 +23,7 @@ const ROOMS = [
       'duration.ts',
       'errors.ts',
       'promises.ts',
+      'turn.ts',
       'shown.ts',
       'validation.ts',
     ],

@@ -8,7 +8,7 @@ import { isPromiseLike } from '../promises.js';
 import { shown } from '../shown.js';
 import { checkObject, checkString, refuseUnknown } from '../validation.js';
 import { addressesFrom, type RedisAddress, type RedisServer, serverFrom } from './redis/address.js';
-import { type ClientShape, hasLostPrefix, type RedisLike, shapeOf } from './redis/shape.js';
+import { type ClientShape, hasLostPrefix, type RedisLike, readsReplicas, shapeOf } from './redis/shape.js';
 import { checkRemoteArguments, positive, type RemoteSettings } from './remote-arguments.js';
 
 export type { RedisAddress, RedisLike };
@@ -179,6 +179,11 @@ function clientTarget(kind: Kind, client: RedisLike, given: Given): RedisTarget 
   if (shape && hasLostPrefix(client, shape)) {
     throw new ValidationError(
       'The keyPrefix of this client does not reach the commands sent here as it should. Take a client without, and KeyPrefixProxy.',
+    );
+  }
+  if (shape && readsReplicas(client, shape)) {
+    throw new ValidationError(
+      "This client reads from replicas (scaleReads), which may still have what was deleted. Take one with scaleReads: 'master'.",
     );
   }
   if (shape) return { at: 'client', client, shape };

@@ -15,6 +15,7 @@ import {
 } from '../errors.js';
 import { isPromiseLike } from '../promises.js';
 import { messageOf } from '../shown.js';
+import { afterTurn } from '../turn.js';
 
 export interface Breaker {
   /** So many failures in a row open it. */
@@ -90,7 +91,9 @@ export class Guard {
     const { clock, timeout } = this.#options;
     return new Promise((resolve, reject) => {
       let isLate = false;
+      let isSettled = false;
       const expire = () => {
+        if (isSettled) return;
         isLate = true;
         const error = new BackendTimeoutError(
           `The store did not answer to ${verb} within ${timeout + extra} ms (backendTimeout).`,
@@ -101,6 +104,7 @@ export class Guard {
       let timer: unknown;
       const answered = (answer: T) => {
         if (isLate) return late?.(answer);
+        isSettled = true;
         clock.clearTimeout(timer);
         if (isUnasked?.(answer)) this.#withdrawn();
         else if (!always) this.#succeeded();
@@ -108,6 +112,7 @@ export class Guard {
       };
       const failed = (error: unknown) => {
         if (isLate) return;
+        isSettled = true;
         clock.clearTimeout(timer);
         if (!always) this.#judge(error, signal);
         reject(error);
@@ -117,7 +122,7 @@ export class Guard {
         if (!isPromiseLike(answer)) return answered(answer);
         // While the answer is on its way: before, it would hold up every hit. And behind the backend's own deadline, which may be as long,
         // and knows which of its servers is late.
-        if (timeout < Number.POSITIVE_INFINITY) timer = clock.setTimeout(expire, timeout + extra);
+        if (timeout < Number.POSITIVE_INFINITY) timer = clock.setTimeout(() => afterTurn(expire), timeout + extra);
         answer.then(answered, failed);
       } catch (error) {
         failed(error);

@@ -1,11 +1,13 @@
 import diagnostics from 'node:diagnostics_channel';
 import { describe, expect, it, vi } from 'vitest';
 import type { ConfigureOptions, Lease } from '../../src/api.js';
+import { systemClock } from '../../src/clock.js';
 import {
   BackendTimeoutError,
   BackendUnavailableError,
   DriverNotInstalledError,
   ValidationError,
+  ValueTooLargeError,
 } from '../../src/errors.js';
 import { Guard } from '../../src/region/guard.js';
 import { makeRegion } from '../../src/region/region.js';
@@ -216,6 +218,19 @@ describe('a store that does not answer', () => {
     await clock.advance('5s');
     await call;
     await closing;
+  });
+
+  it('an answer that is there once the event loop has its turn again is not late, nor is it a failure', async () => {
+    const breaker = { failures: 1, cooldown: 1000 };
+    const guard = new Guard({ timeout: 10, breaker, clock: systemClock, changed: () => {} });
+    const answer = (run: (resolve: (answer: string) => void, reject: (reason: Error) => void) => void) =>
+      guard.call({ verb: 'get', run: () => new Promise<string>((...ends) => setImmediate(() => run(...ends))) });
+    const answered = answer((resolve) => resolve('here'));
+    const refused = answer((_, reject) => reject(new ValueTooLargeError('It is refused.')));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);
+    expect(await answered).toBe('here');
+    await expect(refused).rejects.toThrow('It is refused.');
+    expect(guard.state).toBe('closed');
   });
 });
 

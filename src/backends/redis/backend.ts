@@ -202,7 +202,8 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
     ];
     const placeOf = new Map(tags.map((tag, at) => [tag, String(at + 1)]));
     for (const [at, { bytes, ttl, tags: own }] of writes.entries()) {
-      args.push(leases[at]?.token ?? '', bytes, ttl, String(own.length), ...own.map((tag) => placeOf.get(tag) ?? ''));
+      args.push(leases[at]?.token ?? '', bytes, ttl, String(own.length));
+      for (const tag of own) args.push(placeOf.get(tag) ?? '');
     }
     try {
       const reply = listOf(await this.#commands.run(COMMIT, keys, args), writes.length);

@@ -6,6 +6,7 @@
 import type { Clock } from '../../api.js';
 import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
 import { messageOf } from '../../shown.js';
+import { afterTurn } from '../../turn.js';
 import type { RedisClient, Word } from './client.js';
 import type { Script } from './scripts.js';
 
@@ -135,10 +136,14 @@ export class Commands {
       try {
         const sent = work(() => isOver);
         // While the answer is on its way: before, it would hold up every hit.
-        timer = clock.setTimeout(() => {
-          isOver = true;
-          reject(this.#late(verb));
-        }, timeout);
+        timer = clock.setTimeout(
+          () =>
+            afterTurn(() => {
+              isOver = true;
+              reject(this.#late(verb));
+            }),
+          timeout,
+        );
         sent.then(succeed, fail);
       } catch (error) {
         fail(error);

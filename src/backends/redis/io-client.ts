@@ -146,11 +146,14 @@ export class IoClient implements RedisClient {
     return this.#first?.opening;
   }
 
-  /** By the command's own method: `callBuffer` loses the command's name where `enableAutoPipelining` is set. */
-  send([command, ...rest]: readonly [string, ...Word[]]): Promise<unknown> {
+  /**
+   * By the command's own method: `callBuffer` loses the command's name where `enableAutoPipelining` is set. All words in one array: tens
+   * of thousands of arguments overflow the stack, and such a pipeline then gives its other callers each other's replies.
+   */
+  send([command, ...words]: readonly [string, ...Word[]]): Promise<unknown> {
     const client = this.#client;
     const method: unknown = Reflect.get(client, methodOf(command));
-    return typeof method === 'function' ? Reflect.apply(method, client, rest) : client.callBuffer(command, ...rest);
+    return typeof method === 'function' ? Reflect.apply(method, client, [words]) : client.callBuffer(command, ...words);
   }
 
   causeOf(error: unknown): unknown {
@@ -216,10 +219,16 @@ class IoEar implements RedisEar {
     client.connect().catch(() => {});
   }
 
-  subscribe(lock: string): Promise<unknown> {
+  async subscribe(lock: string): Promise<unknown> {
     const channel = wakeChannel(this.#prefix + lock);
     this.#channels.add(channel);
-    return this.#client.subscribe(channel);
+    try {
+      return await this.#client.subscribe(channel);
+    } catch (error) {
+      // Who still waits asks again.
+      this.#channels.delete(channel);
+      throw error;
+    }
   }
 
   unsubscribe(lock: string): Promise<unknown> {

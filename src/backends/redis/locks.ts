@@ -68,7 +68,8 @@ export class RedisLocks {
   mutex(key: string): CacheMutex {
     return {
       acquire: (options) => this.#acquire(key, options),
-      locked: async () => (await this.#options.commands.send(['EXISTS', this.#lockOf(key)], this.#lockOf(key))) === 1,
+      locked: async () =>
+        Number(await this.#options.commands.send(['EXISTS', this.#lockOf(key)], this.#lockOf(key))) === 1,
       inspect: () => this.#inspect(this.#lockOf(key)),
     };
   }

@@ -33,7 +33,18 @@ export function isCluster(shape: ClientShape): boolean {
  */
 export function hasLostPrefix(client: object, shape: ClientShape): boolean {
   if (shape === 'io' || shape === 'node4') return false;
+  return Boolean(optionOf(client, 'keyPrefix') ?? Reflect.get(client, '_keyPrefix'));
+}
+
+/**
+ * Whether it asks replicas, which may not know yet of what was deleted: clusters of ioredis can't be told to spare a command of ours that;
+ * node-redis asks no replica for commands that are spelled out.
+ */
+export function readsReplicas(client: object, shape: ClientShape): boolean {
+  return shape === 'io-cluster' && (optionOf(client, 'scaleReads') ?? 'master') !== 'master';
+}
+
+function optionOf(client: object, name: string): unknown {
   const options: unknown = Reflect.get(client, 'options');
-  const own: unknown = typeof options === 'object' && options !== null ? Reflect.get(options, 'keyPrefix') : undefined;
-  return Boolean(own ?? Reflect.get(client, '_keyPrefix'));
+  return typeof options === 'object' && options !== null ? Reflect.get(options, name) : undefined;
 }

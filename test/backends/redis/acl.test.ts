@@ -115,4 +115,29 @@ describe.each(made)('$way', (way) => {
     await (await waitingToo)?.release();
     expect(told).toEqual(['subscribe']);
   });
+
+  it('a channel that was refused is not kept, to be asked for once it is allowed', async () => {
+    const server = await serve();
+    const observer = await look(server.url);
+    await observer.raw('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '+@all', 'resetchannels');
+    const told: unknown[] = [];
+    const backend = await open(`redis://app:secret@127.0.0.1:${server.port}`, {}, way);
+    backend.attach({ clock: systemClock, random: () => 1, report: (verb) => told.push(verb) });
+    const other = await open(server.url, {}, way);
+    const lease = await other.mutex('k')?.acquire();
+    expect(await backend.mutex('k')?.acquire({ wait: 50 })).toBeUndefined();
+    await until(() => told.length > 0);
+    await lease?.release();
+    await observer.raw('ACL', 'SETUSER', 'app', 'allchannels');
+    await observer.raw('CLIENT', 'KILL', 'USER', 'app');
+    await other.mutex('later')?.acquire();
+    await until(async () => (await Promise.allSettled([backend.get('k')]))[0]?.status === 'fulfilled');
+    const channels = async () => (await observer.raw('PUBSUB', 'CHANNELS')) as unknown as unknown[];
+    const abort = new AbortController();
+    const waiting = backend.mutex('later')?.acquire({ signal: abort.signal });
+    await until(async () => (await channels()).map(String).includes('dp1:wake:_locklater'));
+    expect((await channels()).map(String)).toEqual(['dp1:wake:_locklater']);
+    abort.abort();
+    await expect(waiting).rejects.toThrow();
+  });
 });

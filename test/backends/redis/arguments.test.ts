@@ -62,6 +62,14 @@ describe('is refused, with what to do instead', () => {
     );
   });
 
+  it('a cluster that reads from replicas, whatever says which', () => {
+    const cluster = (scaleReads: unknown) => ({ ...client, isCluster: true, options: { scaleReads } });
+    for (const scaleReads of ['slave', 'all', () => undefined])
+      expect(() => checkRedisArguments('redis_cluster', { client: cluster(scaleReads) })).toThrow('scaleReads');
+    for (const scaleReads of ['master', undefined])
+      expect(checkRedisArguments('redis_cluster', { client: cluster(scaleReads) }).target.at).toBe('client');
+  });
+
   it('and the region stays unconfigured', () => {
     const region = makeRegion();
     expect(() => region.configure('redis', { arguments: { lockTimeout: 'soon' } })).toThrow('lockTimeout');

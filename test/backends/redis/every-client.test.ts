@@ -68,6 +68,18 @@ describe.each(ways)('by $way', ({ open }) => {
     expect(String(await backend.get('k'))).toBe('new');
   });
 
+  it('a call of very many words is done, and is no trouble of those beside it', async () => {
+    const { backend } = opened;
+    const keys = ['a', 'b', 'c'];
+    for (const key of keys) await backend.set(key, Buffer.from(`of ${key}`));
+    const request = asked(...Array.from({ length: 100_000 }, (_, at) => `t${at}`));
+    const reading = backend.generations.read(request);
+    const beside = await Promise.all(keys.map((key) => backend.get(key)));
+    expect(beside.map(String)).toEqual(['of a', 'of b', 'of c']);
+    await reading;
+    expect(request.found?.tags.size).toBe(100_000);
+  });
+
   it('survives the server forgetting its scripts', async () => {
     const { backend } = opened;
     for (let round = 0; round < 3; round++) {
@@ -127,6 +139,20 @@ describe.each(ways)('by $way', ({ open }) => {
     expect(request.found?.region).toMatchObject({ seq: 4, hard: 1, soft: 2, tagged: 4 });
     expect(request.found?.tags.get('t')).toMatchObject({ hard: 3, soft: 4 });
     expect(request.found?.tags.get('u')).toMatchObject({ hard: 0, soft: 4 });
+  });
+
+  it('an answer that came while the event loop was held up past the deadline counts', async () => {
+    const { backend, close } = await open(server.url, { timeout: 100 });
+    try {
+      await until(async () => (await Promise.allSettled([backend.set('k', everyByte)]))[0]?.status === 'fulfilled');
+      const reading = backend.get('k');
+      // Some send at the end of the turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      expect(await reading).toHaveLength(512);
+    } finally {
+      await close();
+    }
   });
 
   it('[py 249, 250] a server that is frozen ends each call at its deadline', async () => {

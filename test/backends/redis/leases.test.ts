@@ -175,6 +175,15 @@ describe('a lease belongs to who won it', () => {
     await there.deleteMulti(keys);
     expect(await observer.raw('DBSIZE')).toBe(0);
   });
+
+  it('a commit bears as many tags as there are', async () => {
+    const tags = Array.from({ length: 150_000 }, (_, at) => `t${at}`);
+    const patient = await process({ timeout: '20s' });
+    const records = request();
+    const lease = await won(patient, 'k', records);
+    const generation = fence(records, new Map([['k', tags]]));
+    expect(await patient.set('k', bytes, { lease, generation })).toBe(true);
+  });
 });
 
 describe('renewal', () => {

@@ -92,6 +92,11 @@ export const handedInWays: readonly Way[] = [
     client.on('error', () => {});
     return { client, end: () => client.disconnect() };
   }),
+  handedIn('a client of ioredis that takes numbers for text', async (url) => {
+    const client = new ioredis.Redis(url, { stringNumbers: true });
+    client.on('error', () => {});
+    return { client, end: () => client.disconnect() };
+  }),
   handedIn('a client of iovalkey', async (url) => {
     const client = new iovalkey.Redis(url);
     client.on('error', () => {});
