@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { BackendTimeoutError, BackendUnavailableError, ValueTooLargeError } from '../../../errors.js';
+import { afterTurn } from '../../../turn.js';
 import type { MetaAddress } from './address.js';
 import { type Call, QuietCall, refusal, SingleCall } from './call.js';
 import { checkKey } from './key.js';
@@ -184,7 +185,7 @@ export class MetaConnection {
   #wakeAt(at: number, now: number): void {
     clearTimeout(this.#timer);
     this.#wakesAt = at;
-    this.#timer = setTimeout(() => this.#lookAtTheClock(), Math.max(1, at - now));
+    this.#timer = setTimeout(() => afterTurn(() => this.#lookAtTheClock()), Math.max(1, at - now));
     this.#timer.unref();
   }
 

@@ -7,6 +7,7 @@ import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { BackendTimeoutError, BackendUnavailableError } from '../../../errors.js';
 import { errorOf } from '../../../shown.js';
+import { afterTurn } from '../../../turn.js';
 import { type MetaAddress, placeOf } from './address.js';
 import { MetaConnection } from './connection.js';
 
@@ -196,7 +197,7 @@ function connected(
 
 function before<T>(deadline: number, promise: Promise<T>, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(late()), Math.max(0, deadline - performance.now()));
+    const timer = setTimeout(() => afterTurn(() => reject(late())), Math.max(0, deadline - performance.now()));
     timer.unref();
     const settle = (run: () => void) => {
       clearTimeout(timer);

@@ -243,6 +243,16 @@ describe('a server that fails', () => {
     );
   });
 
+  it('a reply that came while the event loop was held up past the deadline counts', async () => {
+    const server = serverOf(await start(), { timeout: 100 });
+    await set(server, 'k', 'there');
+    const reading = get(server, 'k');
+    // It has been sent.
+    await new Promise((resolve) => setImmediate(resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    expect((await reading).value?.toString()).toBe('there');
+  });
+
   it('a late reply is given to nobody', async () => {
     const held: (() => void)[] = [];
     const at = await fake((words, socket) => {
