@@ -103,8 +103,8 @@ export async function create(
 /** Where the backend elects nobody, every call runs its creator: a flight for each of its keys, in their order. */
 export function createAlone(core: Core, calls: readonly Call[], batch: Batch): readonly Flight[] {
   const creation = new MultiCreation({
-    lock: core.store.locks.space,
-    names: new Set(calls.map(({ name }) => core.store.locks.nameOf(name))),
+    lock: {},
+    names: new Set(),
     keys: calls.map(({ key }) => key),
     stale: new Map(),
     tags: batch.settings.tags,

@@ -65,7 +65,6 @@ export async function getOrCreateMulti(core: Core, keys: readonly string[], batc
 async function allAlone(core: Core, calls: readonly Call[], batch: Batch): Promise<FoundByKey> {
   const results = new Map<string, Found>();
   const caller = enclosingCreation();
-  for (const call of calls) if (isReentrant(core, call, caller, undefined)) throw reentrance(call.key);
   if (calls.length === 0) return results;
   const sorted = [...calls].sort((a, b) => byCodePoint(a.key, b.key));
   const flights = createAlone(core, sorted, batch);

@@ -204,18 +204,15 @@ export function lockTimeout({ key, settings }: Call): LockTimeoutError {
 /** Where the backend elects nobody, every call runs its creator. */
 async function createAlone(core: Core, call: Call): Promise<unknown> {
   const { key, creator, settings } = call;
-  const { space } = core.store.locks;
-  const caller = enclosingCreation();
-  if (isReentrant(core, call, caller, undefined)) throw reentrance(key);
-  const name = core.store.locks.nameOf(call.name);
-  const creation = new SingleCreation({ lock: space, name, key, stale: undefined, tags: settings.tags });
+  // A lock of its own: who asks for what he creates waits for nobody.
+  const creation = new SingleCreation({ lock: {}, name: call.name, key, stale: undefined, tags: settings.tags });
   const run = { isBackground: false, run: () => creator(creation), resultFor: (value: unknown) => value };
   const [flight] = flyAlone(core, [call], {
     creation,
     create: () => runCreator(core, [key], creation, run),
     foundFor: (value) => ({ value }),
   });
-  const outcome = flight && (await waitFor(flight, call, caller, { first: true, hasStale: false }));
+  const outcome = flight && (await waitFor(flight, call, enclosingCreation(), { first: true, hasStale: false }));
   if (outcome?.kind === 'failed') throw outcome.reason;
   return outcome?.kind === 'created' ? outcome.value : undefined;
 }

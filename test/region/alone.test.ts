@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ConfigureOptions, CreationContext } from '../../src/api.js';
-import { CreationTimeoutError, ReentrantCreationError, RegionClosedError } from '../../src/errors.js';
+import { CreationTimeoutError, RegionClosedError } from '../../src/errors.js';
 import { makeRegion } from '../../src/region/region.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { Gate } from '../../src/testing/gate.js';
@@ -72,14 +72,5 @@ describe.each(Object.entries(calls))('a backend that stores nothing: %s', (_, ca
     await clock.advance('5s');
     await Promise.all([told, closed]);
     gate.open();
-  });
-
-  it('a creator that asks for what it creates is told so; for something else it is served', async () => {
-    const { region } = setUp();
-    await expect(call(region, () => region.getOrCreate('k', () => 1))).rejects.toThrow(ReentrantCreationError);
-    await expect(call(region, () => region.getOrCreateMulti(['x', 'k'], (keys) => keys))).rejects.toThrow(
-      ReentrantCreationError,
-    );
-    expect(await call(region, () => region.getOrCreate('other', () => 1))).toBe(1);
   });
 });
