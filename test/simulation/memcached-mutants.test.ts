@@ -1,6 +1,7 @@
 /** Break a rule of the protocol on memcached, in the server or in its client, and some seed finds out. */
 import { describe, expect, it } from 'vitest';
 import type { Reply } from '../../src/backends/memcached/meta/reply-parser.js';
+import { parseRegion, textOfRegion } from '../../src/backends/records.js';
 import { type MetaPortOptions, SimulatedLine, SimulatedPeers } from '../../src/testing/simulation/memcached/client.js';
 import { type Item, SimulatedMemcached } from '../../src/testing/simulation/memcached/server.js';
 import { type MemcachedSimulationOptions, simulateMemcached } from '../../src/testing/simulation/simulate.js';
@@ -36,6 +37,22 @@ const saying = (says: Saying['says']) => (options: MetaPortOptions) =>
       return Object.assign(new Saying(...args), { says });
     }
   })(options);
+/** A client that says of hard invalidations another time. */
+const sayingOfCuts = (say: (at: number) => number | undefined) => (options: MetaPortOptions) =>
+  new (class extends SimulatedPeers {
+    protected override line(...args: ConstructorParameters<typeof SimulatedLine>): SimulatedLine {
+      return new (class extends SimulatedLine {
+        override store(...[key, value, ...rest]: Parameters<SimulatedLine['store']>): Promise<Reply> {
+          const region = key.startsWith('_region') ? parseRegion(value) : undefined;
+          const isCut = region?.at !== undefined && region.hard === region.seq;
+          const said = isCut ? Buffer.from(textOfRegion({ ...region, at: say(region.at) })) : value;
+          return super.store(key, said, ...rest);
+        }
+      })(...args);
+    }
+  })(options);
+/** Within milliseconds, by one clock. */
+const BESIDE_PYTHON = { lease: 'key', stranger: true, generations: true, skew: 0, haste: 600 } as const;
 /** Many calls between which nothing else goes wrong, and a value that is there may go. */
 const QUIET_KEYS = {
   lease: 'key',
@@ -215,6 +232,16 @@ const mutants: Record<string, Mutant> = {
       })(),
     simulation: { generations: true },
     finds: NOT_CARRIED_OUT,
+  },
+  'a hard invalidation that does not say when it was': {
+    peers: sayingOfCuts(() => undefined),
+    simulation: BESIDE_PYTHON,
+    finds: CAME_BACK,
+  },
+  'a hard invalidation that says the millisecond it is in: what Python wrote within it, before, has a finer stamp': {
+    peers: sayingOfCuts((at) => at - 1),
+    simulation: BESIDE_PYTHON,
+    finds: CAME_BACK,
   },
   'a tag record that is not raised': {
     server: () =>

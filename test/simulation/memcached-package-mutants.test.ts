@@ -168,7 +168,7 @@ const locks: Record<string, Mutant> = {
   },
 };
 
-const adapters: Record<string, Mutant> = {
+const memjs: Record<string, Mutant> = {
   'a package without CAS that stores what should replace': {
     from: "return this.#write('replace', key, bytes, seconds);",
     to: "return this.#write('set', key, bytes, seconds);",
@@ -177,10 +177,50 @@ const adapters: Record<string, Mutant> = {
   },
 };
 
+const nodeMemcached: Record<string, Mutant> = {
+  'an add that was refused, and is told as done': {
+    from: "if (error instanceof Error && 'notStored' in error) return false;",
+    to: "if (error instanceof Error && 'notStored' in error) return true;",
+    name: 'node_memcached',
+    finds: /was told as stored, and was not/,
+  },
+  'a value that is swapped whatever came meanwhile': {
+    from: 'return this.#cas(key, asText(bytes), bytes, seconds, found);',
+    to: 'return this.set(key, bytes, seconds).then(() => true);',
+    name: 'node_memcached',
+    finds: WHATEVER_WAS_THERE,
+  },
+  'what was found is removed whatever came meanwhile': {
+    from: "return removeByWrite(this, key, found, () => this.#cas(key, '', found.bytes, AT_ONCE, found));",
+    to: 'return this.delete(key).then(() => true);',
+    name: 'node_memcached',
+    finds: /was told as stored, under a lease that had ended/,
+  },
+  'a CAS number that changed, and is told as the same': {
+    from: 'return answer;\n    });\n  }\n}',
+    to: 'return true;\n    });\n  }\n}',
+    name: 'node_memcached',
+    finds: /was told as stored, under a lease that had ended/,
+  },
+  'a removal that is not gone at once': {
+    from: "this.#cas(key, '', found.bytes, AT_ONCE, found)",
+    to: "this.#cas(key, '', found.bytes, 0, found)",
+    name: 'node_memcached',
+    finds: KEPT,
+  },
+  'one of many keys that is told as another': {
+    from: 'Object.hasOwn(found, key) ? asBytes(found[key]) : undefined',
+    to: 'asBytes(found[key] ?? Object.values(found)[0] ?? undefined)',
+    name: 'node_memcached',
+    finds: /was given a value of/,
+  },
+};
+
 const files = {
   'backends/memcached/client-backend.ts': backend,
   'backends/memcached/token-lock.ts': locks,
-  'backends/memcached/memjs.ts': adapters,
+  'backends/memcached/memjs.ts': memjs,
+  'backends/memcached/node-memcached.ts': nodeMemcached,
 };
 
 describe.each(Object.entries(files))('a rule that is taken out of %s is found out:', (file, mutants) => {

@@ -45,7 +45,10 @@ interface Term<Client> {
 
 export class Link<Client> {
   readonly #options: LinkOptions<Client>;
+  /** Of the next call. */
   #term: Term<Client> | undefined;
+  /** All that have not ended: some are left, and have calls under way yet. */
+  readonly #terms = new Set<Term<Client>>();
   /** What the last call failed with that put it in doubt. */
   #trouble: unknown;
   #isClosed = false;
@@ -108,20 +111,24 @@ export class Link<Client> {
 
   close(): void {
     this.#isClosed = true;
-    if (this.#term) this.#end(this.#term, closed());
+    for (const term of [...this.#terms]) this.#end(term, closed());
   }
 
   #open(): Term<Client> {
     const opening = attempt(() => this.#options.open((why) => this.#giveUp(term, why ?? 'the connection has ended')));
     const term: Term<Client> = { opening, connection: undefined, waiting: new Set() };
+    this.#terms.add(term);
     opening.then(
       (connection) => {
-        if (this.#term !== term) return connection.end();
+        if (!this.#terms.has(term)) return connection.end();
         term.connection = connection;
         connection.hold(term.waiting.size > 0);
       },
       // Those who wait for it are told; the next one opens anew.
-      () => this.#leave(term),
+      () => {
+        this.#leave(term);
+        this.#terms.delete(term);
+      },
     );
     return term;
   }
@@ -138,6 +145,7 @@ export class Link<Client> {
 
   #end(term: Term<Client>, why: unknown): void {
     this.#leave(term);
+    this.#terms.delete(term);
     for (const fail of [...term.waiting]) fail(why);
     term.connection?.end();
   }

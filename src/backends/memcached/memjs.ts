@@ -48,12 +48,19 @@ export async function openMemjs(
   server.username = username;
   server.password = password;
   const socket = await new Promise<Socket>((resolve, reject) => {
+    let connecting: Socket | undefined;
     // No request has the number 0. Told also of what it does not tell the callers.
     server.onError(0, (error) => {
+      // It waits for the end of what never began.
+      connecting?.destroy();
       reject(errorOf(error));
       lost(error);
     });
     server.sock(false, resolve);
+    // At once, connected or not.
+    server.sock(true, (made) => {
+      connecting = made;
+    });
   });
   guardParser(socket);
   // Twice the same request would lose the lock that the first has won. 1 is none.

@@ -55,10 +55,15 @@ export async function commit(
   const { connection } = won.held;
   const isLost = !lease.stands;
   const cas = await won.held.take();
-  if (isLost || cas === undefined) return undefined;
+  if (cas === undefined) return undefined;
+  const release = () => connection.send('md', won.held.name, `C${cas}`, { deadline });
+  if (isLost) {
+    // Held for too long, it may be there yet, and others wait for its end.
+    release().catch(() => {});
+    return undefined;
+  }
   // What was there is overwritten, what wasn't is added.
   const entry = won.by === 'stub' ? cas : won.entry;
-  const release = () => connection.send('md', won.held.name, `C${cas}`, { deadline });
   try {
     // A lock that was taken over is another's: what would be written here, and taken back, would void his creation.
     if (won.by === 'lock' && !(await isHeld(connection, { key, cas, deadline }))) return undefined;

@@ -21,7 +21,7 @@ export interface NodeMemcachedModule {
 }
 interface OwnClient extends NodeMemcachedLike {
   connect(server: string, done: (error: unknown, socket: Socket | undefined) => void): void;
-  on(event: 'issue', listener: (details: { messages?: readonly string[] }) => void): unknown;
+  connectionIssue(trouble: unknown, at: { end?(): unknown }): void;
 }
 
 /** It takes a key for a replacement text, where `$` is special; and keeps the CAS number beside the keys, as `cas`. */
@@ -46,11 +46,6 @@ export async function openNodeMemcached(
     retries: 0,
     timeout,
     idle: 0,
-    // It is the link that gives up, and opens anew: never wait, and never ask by `ping` for a server that is gone.
-    failures: 1_000_000,
-    failuresTimeout: 10,
-    retry: 10,
-    remove: false,
     redundancy: false,
     // What is too large is the server's to say.
     maxValue: Number.MAX_SAFE_INTEGER,
@@ -59,15 +54,23 @@ export async function openNodeMemcached(
     namespace: '',
     debug: false,
   });
-  // Told before the call is answered, with nothing but `false`.
-  client.on('issue', ({ messages }) => troubles.set(client, String(messages?.at(-1) ?? '')));
+  // Told before the call is answered, with nothing but `false`. What it would do about trouble itself is for a client that lives on: a
+  // second one within milliseconds starts a timer of hours, which keeps the process alive, and a `ping` of the host when that ends.
+  client.connectionIssue = (trouble, at) => {
+    troubles.set(client, String(trouble));
+    at.end?.();
+  };
   const socket = await new Promise<Socket>((resolve, reject) => {
     client.connect(place, (error, connected) => {
-      if (connected && !error) resolve(connected);
-      else reject(error instanceof Error ? error : new Error(String(error || 'no connection')));
+      if (connected && !error) return resolve(connected);
+      // It waits for the end of what never began.
+      connected?.destroy();
+      reject(error instanceof Error ? error : new Error(String(error || 'no connection')));
     });
   });
   guardParser(socket);
+  // It would open another as soon as this one begins to end, and nobody would end that.
+  client.connect = (_server, done) => done(undefined, socket);
   // After a failure of the server it says of itself that there is none, and ends what is there.
   return { ...connectionOf<NodeMemcachedLike>(client, socket, lost), isSpent: () => troubles.has(client) };
 }

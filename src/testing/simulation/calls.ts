@@ -131,8 +131,8 @@ export interface Operation extends Required<Omit<CallAbout, 'signal'>> {
   readonly step: number;
   /** What was deleted, set or invalidated by then: by anybody, and by its own region. */
   readonly barriers: ReadonlyMap<Scope, number>;
-  /** Without those that make stale. */
-  readonly hardBarriers: ReadonlyMap<Scope, number>;
+  /** For entries without a generation. */
+  readonly foreignBarriers: ReadonlyMap<Scope, number>;
   readonly ownBarriers: ReadonlyMap<Scope, number>;
   readonly localBarriers: ReadonlyMap<Scope, number>;
   /** Since when each key has been there. */

@@ -65,6 +65,8 @@ export function makeChecks(
     recordsOf,
     violated,
   });
+  const stampedByCaller = skew === 0 ? 'called' : undefined;
+  const foreignCut = model.isPiecemeal ? stampedByCaller : 'carried out';
   return {
     scheduler,
     notes,
@@ -72,7 +74,7 @@ export function makeChecks(
     entries,
     doubted,
     ledger,
-    finality: new Finality(violated, origins, { skew, bound: model.bound ?? 0, isForeignCut: !model.isPiecemeal }),
+    finality: new Finality(violated, origins, { skew, bound: model.bound ?? 0, foreignCut }),
     elections,
     promptness: new Promptness({ scheduler, keys, patience: 5 * deadline, skew, entryOf, violated }),
     steps: new Steps({ scheduler, ledger, deadline, originOf: (id) => origins.get(id), entryOf, violated }),

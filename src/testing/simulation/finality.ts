@@ -22,14 +22,19 @@ export interface FinalityOptions {
   readonly skew: number;
   /** Milliseconds until an invalidation holds for other processes than its caller's. */
   readonly bound: number;
-  /** Whether invalidations of the region hold for entries without a generation, too. */
-  readonly isForeignCut: boolean;
+  /**
+   * For which entries without a generation an invalidation of the region holds: by their time of creation it cuts off those that were stored
+   * before it was carried out, or before it was called for; `undefined`: the clocks that are compared may differ.
+   */
+  readonly foreignCut: 'carried out' | 'called' | undefined;
 }
 
 /** What began before it, in the order of events, is gone for calls that begin from then on. */
 interface Barrier {
   readonly scope: Scope;
   readonly since: number;
+  /** The same for entries without a generation; `undefined`: it may hold for none. */
+  readonly foreignSince: number | undefined;
   /** Else it is one for calls that are given nothing stale. */
   readonly isHard: boolean;
   /** Whose calls it holds for at once; for those of others from a time on. */
@@ -42,27 +47,38 @@ export class Finality {
   readonly #origins: Pick<Origins, 'get'>;
   readonly #options: FinalityOptions;
   readonly #barriers: Barrier[] = [];
-  #isForeignCut: boolean;
+  #foreignCut: FinalityOptions['foreignCut'];
 
   constructor(violated: (what: string) => void, origins: Pick<Origins, 'get'>, options: FinalityOptions) {
     this.#violated = violated;
     this.#origins = origins;
     this.#options = options;
-    this.#isForeignCut = options.isForeignCut;
+    this.#foreignCut = options.foreignCut;
   }
 
   /** As they are for a call that begins now. */
   barriersFor(verb: Verb, process: SimulatedProcess, now: number): ReadonlyMap<Scope, number> {
     const barriers = new Map<Scope, number>();
-    for (const { scope, since, isHard, by, from } of this.#barriers) {
-      if ((isHard || isRead(verb)) && (by === process || from <= now)) raise(barriers, scope, since);
-    }
+    for (const { scope, since, isHard } of this.#known(process, now))
+      if (isHard || isRead(verb)) raise(barriers, scope, since);
     return barriers;
+  }
+
+  /** The same for entries without a generation, which nothing makes stale but their age. */
+  foreignBarriersFor(process: SimulatedProcess, now: number): ReadonlyMap<Scope, number> {
+    const barriers = new Map<Scope, number>();
+    for (const { scope, foreignSince = 0, isHard } of this.#known(process, now))
+      if (isHard) raise(barriers, scope, foreignSince);
+    return barriers;
+  }
+
+  #known(process: SimulatedProcess, now: number): readonly Barrier[] {
+    return this.#barriers.filter(({ by, from }) => by === process || from <= now);
   }
 
   /** A record was lost: with it, when entries without a generation were cut off. */
   recordLost(): void {
-    this.#isForeignCut = false;
+    this.#foreignCut = undefined;
   }
 
   /** A delete, set or hard invalidation has returned: what began before it was carried out must not come back. */
@@ -82,7 +98,9 @@ export class Finality {
       const since = operation.overruled.get(key) ?? operation.effects.get(key) ?? effect;
       const isHard = !isCut || hard;
       const from = isCut ? effectAt + this.#options.bound : effectAt;
-      this.#barriers.push({ scope, since, isHard, by: region.process, from });
+      const foreignCut = scope === 'region' ? this.#foreignCut : 'carried out';
+      const foreignSince = foreignCut && (foreignCut === 'called' ? order : since);
+      this.#barriers.push({ scope, since, foreignSince, isHard, by: region.process, from });
       if (isHard) raise(region.barriers, scope, order);
     }
   }
@@ -100,10 +118,10 @@ export class Finality {
     const isThere = operation.order < origin.goneAt;
     if (doubt && isThere && (operation.time <= doubt.until || doubt.mayStay())) return;
     const isUnleased = 'token' in origin && origin.token === undefined && !origin.isCommitted;
-    const { ownBarriers, hardBarriers } = operation;
-    const barriers = isUnleased ? ownBarriers : origin.isForeign ? hardBarriers : operation.barriers;
+    const { ownBarriers, foreignBarriers } = operation;
+    const barriers = isUnleased ? ownBarriers : origin.isForeign ? foreignBarriers : operation.barriers;
     for (const scope of scopesOver(origin)) {
-      if (origin.isForeign && scope === 'region' && !this.#isForeignCut) continue;
+      if (origin.isForeign && scope === 'region' && !this.#foreignCut) continue;
       if (origin.order < (barriers.get(scope) ?? 0)) {
         this.#violated(
           `call ${id} of ${region.label} was given ${value.id} of ${key}, but ${scope} was deleted, set or invalidated before the call began`,

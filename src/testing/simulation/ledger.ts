@@ -213,7 +213,9 @@ export class Ledger {
     const { key, kind } = meaning;
     this.#doubtful.delete(key);
     for (const grant of this.#grants.values()) {
-      if (grant.key !== key || grant.fence === 'lease' || grant.overwritten) continue;
+      if (grant.key !== key || grant.fence === 'lease') continue;
+      // That it was set counts whatever came before.
+      if (grant.overwritten && kind !== 'said') continue;
       if ('token' in meaning && meaning.token === grant.token) continue;
       grant.overwritten = kind;
       if (grant.fence === 'value') end(grant, `its key was ${kind}`, now);

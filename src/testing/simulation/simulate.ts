@@ -28,7 +28,7 @@ export interface MemcachedSimulationOptions extends CommonOptions {
 }
 
 export interface PackageSimulationOptions extends CommonOptions {
-  /** The package with CAS, or the one without. Default: drawn. */
+  /** A package with CAS, or the one without. Default: drawn. */
   readonly name?: PackageName | undefined;
   /** A promise that is held against it although it is excused: to see that the excuse is needed. */
   readonly unexcused?: Excuse | undefined;
@@ -84,7 +84,7 @@ export function simulatePackage({
   ...options
 }: PackageSimulationOptions): Promise<SimulationReport> {
   const chance = new Chance(options.seed);
-  const name = options.name ?? (chance.hits(0.5) ? 'memcache_client' : 'memjs');
+  const name = options.name ?? chance.weighted({ memcache_client: 1, node_memcached: 1, memjs: 2 });
   // Else entries outlive the simulation.
   const expirationTime = chance.hits(0.3) ? 1000 : undefined;
   const model = new PackageModel({ ...LEASES, deadline: DEADLINE, name, expirationTime, unexcused });

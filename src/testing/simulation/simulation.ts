@@ -31,6 +31,8 @@ export interface CommonOptions {
   readonly tags?: boolean | undefined;
   /** Whether there is a program that is not ours, where the store knows of one. Default: drawn. */
   readonly stranger?: boolean | undefined;
+  /** Milliseconds that the clock of a process may be ahead or behind, where anything goes wrong. Default 2000. */
+  readonly skew?: number | undefined;
   /** How many times faster everything goes that is no deadline: 100 makes milliseconds of tenths of a second. Default 1. */
   readonly haste?: number | undefined;
   /** How likely each misfortune is, beside the others. */
@@ -79,6 +81,7 @@ export class Simulation<Request, Reply> {
   /** Deadlines are the region's, not the client's. */
   readonly #isGuarded: boolean;
   readonly #faulty: boolean;
+  readonly #skew: number;
   readonly #haste: number;
   readonly #regions = new Map<unknown, WatchedRegion>();
   /** Clients that have not made all their calls. */
@@ -99,6 +102,7 @@ export class Simulation<Request, Reply> {
     this.#keepsGenerations = keepsGenerations;
     this.#isGuarded = chance.hits(0.4);
     this.#faulty = options.faults ?? true;
+    this.#skew = options.skew ?? SKEW;
     this.#haste = options.haste ?? 1;
     this.#keys = (model.keys ?? ['a', 'b', 'c']).slice(0, chance.between(1, 3));
     this.#tags = (options.tags ?? chance.hits(0.5)) ? ['x', 'y'] : [];
@@ -107,7 +111,7 @@ export class Simulation<Request, Reply> {
       deadline: DEADLINE,
       lockMaxHold: LOCK_MAX_HOLD,
       cooldown: COOLDOWN,
-      skew: 2 * SKEW,
+      skew: 2 * this.#skew,
       keys: this.#keys,
       trace: options.trace ?? false,
       doubted: (process) => strike && this.#trouble.strike(process, strike),
@@ -194,7 +198,7 @@ export class Simulation<Request, Reply> {
   /** A process with one region or two over one backend, and its clients. */
   #start(name: string): void {
     const chance = this.#chance;
-    const process = this.#newProcess(name, this.#faulty ? chance.between(-SKEW, SKEW) : 0);
+    const process = this.#newProcess(name, this.#faulty ? chance.between(-this.#skew, this.#skew) : 0);
     const backend = this.#model.connect(this.#network.link(process), process);
     const servesStale = chance.hits(0.8);
     const expirationTime = this.#expirationTime();

@@ -87,7 +87,7 @@ export class WatchedCalls {
       time,
       step: scheduler.steps,
       barriers: finality.barriersFor(verb, region.process, time),
-      hardBarriers: finality.barriersFor('set', region.process, time),
+      foreignBarriers: finality.foreignBarriersFor(region.process, time),
       ownBarriers: new Map(region.barriers),
       localBarriers: new Map(region.localBarriers),
       presentSince: promptness.presentSince,

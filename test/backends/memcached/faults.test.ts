@@ -124,6 +124,31 @@ describe.each(PACKAGES)('$name', (by) => {
     await expect(async () => backend.get('k')).rejects.toMatchObject({ code: 'DOGPILE_REGION_CLOSED' });
   });
 
+  it.runIf(by.name === 'node_memcached')(
+    'refuses them, too, that wait behind one that the server has refused',
+    async () => {
+      let isFirst = true;
+      const server = createServer((socket) => {
+        ends.push(() => socket.destroy());
+        socket.on('error', () => {});
+        // To the first request, and no more.
+        socket.on('data', () => {
+          if (isFirst) socket.write('SERVER_ERROR out of memory storing object\r\n');
+          isFirst = false;
+        });
+      });
+      const port = await freePort();
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+      ends.push(() => server.close());
+      const backend = opened(by, `127.0.0.1:${port}`, { timeout: '1h', distributedLock: false });
+      const codeOf = (call: unknown) => Promise.resolve(call).catch(({ code }) => code);
+      const [refused, waiting] = ['k', 'l'].map((key) => codeOf(backend.set(key, bytes)));
+      expect(await refused).toBe('DOGPILE_BACKEND_UNAVAILABLE');
+      await backend.close?.();
+      expect(await waiting).toBe('DOGPILE_REGION_CLOSED');
+    },
+  );
+
   it.each(['GARBAGE\r\n', '\0\0\0\0', 'VALUE k 0 99999999999\r\n', 'END\r\nEND\r\nEND\r\n', 'STORED '.repeat(9)])(
     'a server that says %j ends nothing but calls',
     async (answer) => {
@@ -161,6 +186,37 @@ describe.each(PACKAGES)('$name', (by) => {
     const backend = opened(by, `127.0.0.1:${port}`, { timeout: '100ms' });
     // Some packages make a miss of it.
     for (let times = 0; times < 10; times++) await Promise.allSettled([backend.get('k')]);
+    await backend.close?.();
+    await vi.waitUntil(() => sockets.size === 0, { timeout: 10_000 });
+  });
+
+  it('a server that ends its connections all the time: none stays behind', async () => {
+    let requests = 0;
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(socket));
+      socket.on('data', () => {
+        requests++;
+        if (requests % 5 === 0) socket.end();
+        else socket.write('END\r\n');
+      });
+    });
+    const port = await freePort();
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    ends.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const backend = opened(by, `127.0.0.1:${port}`, { timeout: '100ms' });
+    // In every turn of the event loop, also between the end of a connection and what tells us of it.
+    const calls: Promise<unknown>[] = [];
+    for (let times = 0; times < 300; times++) {
+      calls.push(Promise.allSettled([backend.get('k')]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(calls);
     await backend.close?.();
     await vi.waitUntil(() => sockets.size === 0, { timeout: 10_000 });
   });

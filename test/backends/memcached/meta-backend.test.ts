@@ -201,6 +201,22 @@ describe("lease: 'key'", () => {
     expect(await ask(server.port, 'mg k v f\r\n')).toMatch(/^VA \d+ f0\r\n\{"ct"/);
   });
 
+  it.each([
+    ['server', undefined],
+    ['server', 'old'],
+    ['key', 'old'],
+  ] as const)('one that was held for too long is let go of by its commit (%s, %s)', async (by, before) => {
+    const server = await start();
+    const backend = open({ url: server.url, lease: by, lockMaxHold: '50ms' });
+    if (before) await backend.set('k', entry(before));
+    const lease = await backend.mutex?.('k')?.acquire({ wait: false });
+    await new Promise<unknown>((resolve) => lease?.whenLost?.(resolve));
+    expect(await backend.mutex?.('k')?.locked()).toBe(true);
+    expect(await backend.set('k', entry('new'), { lease })).toBe(false);
+    expect(await backend.mutex?.('k')?.locked()).toBe(false);
+    expect(await backend.get('k')).toEqual(before && entry(before));
+  });
+
   it("Python's lock keeps us out, and is never removed", async () => {
     const server = await start();
     const backend = open({ url: server.url, lease: 'key', lockMaxHold: '400ms' });

@@ -1,6 +1,7 @@
 /** Real processes over one server: one creation for all of them, whatever becomes of who creates. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
@@ -80,18 +81,52 @@ describe.each(PACKAGES)('$name', ({ name }) => {
   });
 
   it('a process that has nothing more to do ends, with connections that were used and not closed', async () => {
-    const program = `
-      const { makeRegion } = await import(${JSON.stringify(`file://${await builtPath()}/index.js`)});
+    const said = await saidInTheEnd(`
       const region = makeRegion().configure('${name}', { expirationTime: '1h', arguments: { url: '${server.url}' } });
       await region.getOrCreate('k', () => 1);
-      console.log(await region.get('k'));`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    let said = '';
-    child.stdout.on('data', (chunk) => (said += chunk));
-    expect(await once(child, 'exit')).toEqual([0, null]);
+      console.log(await region.get('k'));`);
     expect(said).toBe('1\n');
   });
+
+  it('a process that has closed its cache ends, though many writes were refused at once', async () => {
+    const said = await saidInTheEnd(`
+      const region = makeRegion().configure('${name}', { expirationTime: '1h', arguments: { url: '${server.url}' } });
+      await region.ready();
+      const large = 'x'.repeat(1_100_000);
+      const writes = Array.from({ length: 5 }, (_, at) => region.set('large' + at, large));
+      for (const { status } of await Promise.allSettled(writes)) console.log(status);
+      await region.close();`);
+    expect(said).toBe('rejected\n'.repeat(5));
+  });
+
+  it.each(['before', 'after'])('the same %s a server that takes no connection was given up', async (when) => {
+    const full = await startMemcached({ args: ['-b', '1'] });
+    onTestFinished(() => full.kill());
+    await full.frozen();
+    // As many as wait to be taken, and then some.
+    const waiting = Array.from({ length: 5 }, () => connect(full.port, '127.0.0.1').on('error', () => {}));
+    onTestFinished(() => waiting.forEach((socket) => void socket.destroy()));
+    const said = await saidInTheEnd(`
+      const region = makeRegion().configure('${name}', {
+        expirationTime: '1h',
+        arguments: { url: '${full.url}', timeout: '300ms' },
+      });
+      const read = region.ready().catch(({ code }) => console.log(code));
+      ${when === 'after' ? 'await read' : 'await new Promise((resolve) => setTimeout(resolve, 50))'};
+      await region.close();`);
+    expect(said).toBe(when === 'after' ? 'DOGPILE_BACKEND_TIMEOUT\n' : 'DOGPILE_REGION_CLOSED\n');
+  });
 });
+
+/** Of a process that runs this, and ends by itself. */
+async function saidInTheEnd(program: string): Promise<string> {
+  const library = `const { makeRegion } = await import(${JSON.stringify(`file://${await builtPath()}/index.js`)});`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${library}\n${program}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.on('data', (chunk) => (said += chunk));
+  expect(await once(child, 'close')).toEqual([0, null]);
+  return said;
+}

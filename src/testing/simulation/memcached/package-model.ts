@@ -2,11 +2,17 @@
  * The client packages of memcached as a simulation has them: the real backend, locks and adapters over simulated packages, and what each
  * command has meant.
  */
+import type { MemcachedClient } from '../../../backends/memcached/client.js';
 import type { MemcachedClientBackend } from '../../../backends/memcached/client-backend.js';
 import { isCarried, memcachedKeyMangler } from '../../../backends/memcached/keys.js';
 import { Link as ClientLink, type Connection } from '../../../backends/memcached/link.js';
 import { MemcacheClientClient } from '../../../backends/memcached/memcache-client.js';
 import { MemjsClient } from '../../../backends/memcached/memjs.js';
+import {
+  isCarriedByNodeMemcached,
+  NodeMemcachedClient,
+  nodeMemcachedKeyMangler,
+} from '../../../backends/memcached/node-memcached.js';
 import type { FencedBackendOptions } from '../fenced-backend.js';
 import type { Meaning, RecordsKnown, StoreModel, Won } from '../model.js';
 import type { Link } from '../network.js';
@@ -15,14 +21,14 @@ import { Asked } from './asked.js';
 import { SimulatedLine } from './client.js';
 import type { Excuse } from './excuses.js';
 import { Intents } from './intents.js';
-import { SimulatedMemcacheClient, SimulatedMemjs } from './packages.js';
+import { SimulatedMemcacheClient, SimulatedMemjs, SimulatedNodeMemcached } from './packages.js';
 import type { MetaReply, MetaRequest } from './server.js';
 import { MemcachedStoreModel, python } from './store-model.js';
 import { TokenAccount } from './token-account.js';
 import { ToldBackend } from './told-backend.js';
 
-/** The one with CAS, or the one without. */
-export type PackageName = 'memcache_client' | 'memjs';
+/** Those with CAS, and the one without. */
+export type PackageName = 'memcache_client' | 'node_memcached' | 'memjs';
 
 export interface PackageModelOptions extends Omit<FencedBackendOptions, 'keepsGenerations'> {
   /** Milliseconds. */
@@ -49,7 +55,7 @@ export class PackageModel extends MemcachedStoreModel implements StoreModel<Meta
     const { name, lockMaxHold, unexcused } = options;
     this.#account = new TokenAccount({
       server: this.server,
-      hasCas: name === 'memcache_client',
+      hasCas: name !== 'memjs',
       lockMaxHold,
       asked: this.#asked,
       isExcused: (excuse) => excuse !== unexcused,
@@ -87,15 +93,19 @@ export class PackageModel extends MemcachedStoreModel implements StoreModel<Meta
       };
       return new ClientLink({ place: 'simulated', open, timeout, clock: () => clock });
     };
-    const open = () =>
-      intents.heardBy(
-        name === 'memjs'
-          ? new MemjsClient(linkTo((line) => new SimulatedMemjs(line, clock)))
-          : new MemcacheClientClient(linkTo((line) => new SimulatedMemcacheClient(line, clock))),
-      );
+    const adapters: Readonly<Record<PackageName, () => MemcachedClient>> = {
+      memcache_client: () => new MemcacheClientClient(linkTo((line) => new SimulatedMemcacheClient(line, clock))),
+      node_memcached: () => new NodeMemcachedClient(linkTo((line) => new SimulatedNodeMemcached(line, clock))),
+      memjs: () => new MemjsClient(linkTo((line) => new SimulatedMemjs(line, clock))),
+    };
+    const open = () => intents.heardBy(adapters[name]());
     const settings = { name, ...leases, timeout, expirationTime, tls: undefined };
+    const keys =
+      name === 'node_memcached'
+        ? { isCarried: isCarriedByNodeMemcached, keyMangler: nodeMemcachedKeyMangler }
+        : { isCarried, keyMangler: memcachedKeyMangler };
     return new ToldBackend(
-      { settings, isCarried, keyMangler: memcachedKeyMangler, open },
+      { settings, ...keys, open },
       {
         process,
         deadline,

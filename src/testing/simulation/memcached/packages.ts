@@ -1,10 +1,10 @@
 /**
- * Client packages for memcached as a simulation has them: one with CAS, and one without, each with the verbs that its adapter takes. They
- * know one connection, and tell of its end as packages do: with an error that says nothing.
+ * Client packages for memcached as a simulation has them: two with CAS, and one without, each with the verbs that its adapter takes. They
+ * know one connection, and tell of its end as packages do: with an error that says nothing, or not at all.
  */
 
 import type { Clock } from '../../../api.js';
-import type { MemcacheClientLike, MemjsLike } from '../../../backends/memcached/clients.js';
+import type { MemcacheClientLike, MemjsLike, NodeMemcachedLike } from '../../../backends/memcached/clients.js';
 import type { Reply } from '../../../backends/memcached/meta/reply-parser.js';
 import type { SimulatedLine } from './client.js';
 
@@ -30,6 +30,10 @@ class Connected {
 
   protected getMany(keys: readonly string[]): Promise<(Reply | undefined)[]> {
     return plain(this.#line.getMany(keys, 'v', this.#limits()));
+  }
+
+  protected get isOpen(): boolean {
+    return this.#line.isOpen;
   }
 
   #limits() {
@@ -103,6 +107,64 @@ export class SimulatedMemcacheClient extends Connected implements MemcacheClient
 
   async #say(key: string, value: string, flags: string): Promise<unknown> {
     return answered(await this.store(key, value, flags));
+  }
+}
+
+type Done<T> = (error: unknown, result: T) => void;
+type Told = Readonly<Record<string, string>>;
+
+/** npm `memcached`: CAS, by callbacks. What is under way when its connection ends is never answered. */
+export class SimulatedNodeMemcached extends Connected implements NodeMemcachedLike {
+  get(key: string, done: Done<string | undefined>): void {
+    this.#answer(this.send('mg', key, 'v'), ({ value }) => value?.toString(), done, undefined);
+  }
+
+  gets(key: string, done: Done<Told | undefined>): void {
+    const told = ({ value, cas = '' }: Reply) => value && { [key]: value.toString(), cas };
+    this.#answer(this.send('mg', key, 'v c'), told, done, undefined);
+  }
+
+  getMulti(keys: readonly string[], done: Done<Told>): void {
+    const told = (found: readonly (Reply | undefined)[]) =>
+      Object.fromEntries(keys.flatMap((key, at) => (found[at]?.value ? [[key, found[at].value.toString()]] : [])));
+    this.#answer(this.getMany(keys), told, done, {});
+  }
+
+  set(key: string, value: string, lifetime: number, done: Done<boolean>): void {
+    this.#say(this.store(key, value, `T${lifetime} c`), done);
+  }
+
+  /** What is refused is `false`, and an error besides. */
+  add(key: string, value: string, lifetime: number, done: Done<boolean>): void {
+    this.#say(this.store(key, value, `ME T${lifetime} c`), (error, isAdded) => {
+      const refusal = isAdded ? undefined : Object.assign(new Error('Item is not stored'), { notStored: true });
+      done(error ?? refusal, isAdded);
+    });
+  }
+
+  cas(key: string, value: string, cas: string, lifetime: number, done: Done<boolean>): void {
+    this.#say(this.store(key, value, `C${cas} T${lifetime} c`), done);
+  }
+
+  del(key: string, done: Done<boolean>): void {
+    this.#say(this.send('md', key, ''), done);
+  }
+
+  end(): void {}
+
+  #say(asked: Promise<Reply>, done: Done<boolean>): void {
+    this.#answer(asked, isDone, done, false);
+  }
+
+  /** Who asks over a connection that has ended is told, with `none`. */
+  #answer<R, T>(asked: Promise<R>, told: (reply: R) => T, done: Done<T>, none: T): void {
+    const isSent = this.isOpen;
+    asked.then(
+      (reply) => done(undefined, told(reply)),
+      (error: unknown) => {
+        if (!isSent) done(error, none);
+      },
+    );
   }
 }
 
