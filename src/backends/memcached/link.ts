@@ -6,6 +6,7 @@
 import type { Clock } from '../../api.js';
 import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
 import { messageOf } from '../../shown.js';
+import { afterTurn } from '../../turn.js';
 import type { Outage } from './outage.js';
 
 /** A client that is connected. */
@@ -78,11 +79,13 @@ export class Link<Client> {
         this.#note(error);
         reject(this.#typed(verb, error));
       };
-      const timer = clock.setTimeout(() => {
+      const expire = () => {
+        if (!term.waiting.has(fail)) return;
         const error = new BackendTimeoutError(`memcached (${place}) did not answer "${verb}" within ${timeout} ms.`);
         fail(error);
         this.#giveUp(term, error);
-      }, timeout);
+      };
+      const timer = clock.setTimeout(() => afterTurn(expire), timeout);
       term.waiting.add(fail);
       if (term.waiting.size === 1) term.connection?.hold(true);
       const { connection } = term;

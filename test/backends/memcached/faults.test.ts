@@ -79,6 +79,17 @@ describe.each(PACKAGES)('$name', (by) => {
     await vi.waitFor(async () => expect(await backend.set('k', Buffer.from('again'))).toBe(true), { timeout: 20_000 });
   });
 
+  it('an answer that came while the event loop was held up past the deadline counts', async () => {
+    const server = await serve();
+    const backend = opened(by, server.url, { timeout: '1s' });
+    await vi.waitFor(async () => expect(await backend.set('k', bytes)).toBe(true), { timeout: 20_000 });
+    const reading = backend.get('k');
+    // It has been sent; the package gives up on its own after twice the time.
+    await new Promise((resolve) => setImmediate(resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1300);
+    expect(text(await reading)).toBe('value');
+  });
+
   it('ends what is under way when the server dies, and works again as soon as it is back', async () => {
     const server = await serve();
     const backend = opened(by, server.url, { timeout: '1h' });
