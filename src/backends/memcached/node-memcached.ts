@@ -44,7 +44,8 @@ export async function openNodeMemcached(
     // In the order of the calls.
     poolSize: 1,
     retries: 0,
-    timeout,
+    // It is the link that gives up first.
+    timeout: 2 * timeout,
     idle: 0,
     redundancy: false,
     // What is too large is the server's to say.
