@@ -13,6 +13,8 @@ export interface RunningCluster {
   /** The node that serves a slot now. */
   ownerOf(slot: number): Promise<Owner>;
   observerOf(node: RunningRedis): Observer;
+  /** Settles once all nodes live, and say the same of who serves what: one that was frozen still takes itself for a primary. */
+  agreed(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -115,6 +117,18 @@ export async function startCluster(): Promise<RunningCluster> {
     nodes,
     observerOf,
     stop,
+    agreed: async () => {
+      const views = () =>
+        Promise.all(
+          nodes.map((node) =>
+            observerOf(node)
+              .raw('CLUSTER', 'NODES')
+              .then(viewIn, () => undefined),
+          ),
+        );
+      for (let told = await views(); !told.every((view) => view && view === told[0]); told = await views())
+        await pause();
+    },
     ownerOf: async (slot) => {
       for (const node of nodes) {
         const lines = await observerOf(node)
@@ -131,6 +145,17 @@ export async function startCluster(): Promise<RunningCluster> {
       throw new Error(`Nobody serves the slot ${slot}.`);
     },
   };
+}
+
+/** Who serves what, in the words of one node; `undefined` while it knows of one that has failed, or that it has not met yet. */
+function viewIn(lines: unknown): string | undefined {
+  const nodes = String(lines)
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '));
+  const isWell = nodes.every(([, , flags = '']) => !/fail\b|fail\?|handshake|noaddr/.test(flags));
+  const serving = nodes.flatMap(([id, , , , , , , , ...ranges]) => (ranges.length > 0 ? [`${id} ${ranges}`] : []));
+  return isWell ? serving.sort().join('\n') : undefined;
 }
 
 function pause(): Promise<void> {

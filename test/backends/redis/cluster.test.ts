@@ -327,6 +327,7 @@ describe('when a primary is frozen', () => {
       expect(await region.getMulti(others)).toEqual(others.map(() => 'created'));
     } finally {
       frozen.node.thaw();
+      await cluster.agreed();
     }
   });
 });
