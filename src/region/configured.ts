@@ -10,7 +10,7 @@ import { ValidationError } from '../errors.js';
 import { wrapAll, wrapBackend } from '../proxy.js';
 import { isBackend, openBackend } from '../registry.js';
 import { shown } from '../shown.js';
-import { atRest, atRestWithin, enter, leave } from './closing.js';
+import { atRest, atRestUntil, enter, leave } from './closing.js';
 import { Core } from './core.js';
 import { SharedGenerations } from './generations.js';
 import { type Guarding, guardOf } from './guard-settings.js';
@@ -48,6 +48,8 @@ export class Configured {
   #backend: CacheBackend;
   /** There as soon as the engine is loaded. Written by `#start`. */
   #core: Core | undefined;
+  /** With those that calls of before a `wrap` still end on. */
+  readonly #cores = new Set<Core>();
   /** The loading under way; none once it has failed, so that the next use tries again. Written by `open`. */
   #opening: Promise<Core> | undefined;
 
@@ -89,7 +91,7 @@ export class Configured {
   wrap(proxy: ProxyLike): void {
     this.#backend = wrapBackend(proxy, this.#backend);
     const before = this.#core;
-    if (before) this.#start().behind(atRest(before));
+    if (before) this.#start().behind(atRest(before).then(() => this.#cores.delete(before)));
   }
 
   /** The core, once the engine is loaded. One promise for all: who waits for it begins his call before `end` looks for calls under way. */
@@ -101,10 +103,10 @@ export class Configured {
     return this.#opening;
   }
 
-  /** Waits until what goes on in it is done, at most `limit` milliseconds, and leaves the backend. */
-  async end(limit = Number.POSITIVE_INFINITY): Promise<void> {
+  /** Waits until what goes on in it is done, or until `late` aborts, and leaves the backend. */
+  async end(late: AbortSignal): Promise<void> {
     await this.#opening?.catch(() => {});
-    if (this.#core) await atRestWithin(this.#core, limit);
+    if (this.#core) await atRestUntil(late, this.#core, this.#cores);
     await leave(this.actual, this.#backend);
   }
 
@@ -148,6 +150,7 @@ export class Configured {
       runner,
       throwsOnError: guarding.throwsOnError,
     });
+    this.#cores.add(this.#core);
     return this.#core;
   }
 }

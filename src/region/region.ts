@@ -38,7 +38,7 @@ import {
   readInvalidateOptions,
   readSetOptions,
 } from './call-options.js';
-import { closed } from './closing.js';
+import { abortAfter, closed } from './closing.js';
 import { backendOf, Configured, manglerOf, type Owner } from './configured.js';
 import { isCreatingIn } from './context.js';
 import type { Core } from './core.js';
@@ -79,6 +79,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   /** Its core, while calls may use it at once. */
   #live: Core | undefined;
   #closing: Promise<void> | undefined;
+  /** Aborts when `close()` has waited for as long as it may. */
+  readonly #late = new AbortController();
   /** Backends that were replaced, until they are at rest and closed. */
   readonly #retiring = new Set<Promise<void>>();
 
@@ -386,7 +388,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       const limit = timeout === undefined ? Number.POSITIVE_INFINITY : durationOption(timeout, 'timeout');
       if (timeout === undefined && isCreatingIn(this))
         throw waitsForItself('close()', 'Call it outside, or with a timeout.');
-      this.#closing ??= this.#close(limit);
+      this.#closing ??= this.#close();
+      // Of each call: one that is in more of a hurry than those before it is heard as well.
+      const stopLimit = abortAfter(this.#late, limit, this.#owner.clock);
+      this.#closing.then(stopLimit, stopLimit);
       return this.#closing;
     } catch (error) {
       return Promise.reject(error);
@@ -397,10 +402,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.close();
   }
 
-  async #close(limit: number): Promise<void> {
+  async #close(): Promise<void> {
     this.#live = undefined;
-    await this.#configured?.end(limit);
-    await Promise.all(this.#retiring);
+    const ended = this.#configured?.end(this.#late.signal);
+    await Promise.allSettled([ended, ...this.#retiring]);
+    await ended;
   }
 
   async #rest(): Promise<void> {
@@ -432,7 +438,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** A backend that was replaced: closed as soon as what goes on in it is done. */
   #retire(replaced: Configured): void {
-    const retired = replaced.end().catch((error: unknown) => this.#configured?.report('close', error));
+    const retired = replaced.end(this.#late.signal).catch((error: unknown) => this.#configured?.report('close', error));
     const done = retired.then(() => void this.#retiring.delete(done));
     this.#retiring.add(done);
   }

@@ -195,6 +195,42 @@ describe('close()', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('... also those of before a wrap(), and those of a backend that was replaced', async () => {
+    for (const change of [
+      (region: CacheRegion) => region.wrap(class extends ProxyBackend {}),
+      (region: CacheRegion) => region.configure('memory', { replaceExistingBackend: true }),
+    ]) {
+      const clock = new FakeClock();
+      const backend = closable();
+      const region = makeRegion({ clock }).configure(backend);
+      const gate = new Gate();
+      const told = Promise.allSettled([region.getOrCreate('k', () => gate.passed())]);
+      await gate.arrived;
+      change(region);
+      const closing = region.close({ timeout: '5s' });
+      await clock.advance('5s');
+      await closing;
+      expect(await told).toEqual([{ status: 'rejected', reason: expect.any(RegionClosedError) }]);
+      expect(backend.close).toHaveBeenCalledTimes(1);
+      expect(clock.pending).toBe(0);
+    }
+  });
+
+  it('... also when it was called without a limit before', async () => {
+    const clock = new FakeClock();
+    const region = makeRegion({ clock }).configure('memory');
+    const gate = new Gate();
+    const told = Promise.allSettled([region.getOrCreate('k', () => gate.passed())]);
+    await gate.arrived;
+    const closing = region.close();
+    await clock.advance('1h');
+    void region.close({ timeout: '5s' });
+    await clock.advance('5s');
+    await closing;
+    expect(await told).toEqual([{ status: 'rejected', reason: expect.any(RegionClosedError) }]);
+    expect(clock.pending).toBe(0);
+  });
+
   it('... and nobody creates in a region that is closed: who waited is told so', async () => {
     const clock = new FakeClock();
     const backend = closable();
