@@ -56,16 +56,18 @@ export class CachedMulti {
   }
 
   async call(self: Self, ids: readonly unknown[]): Promise<unknown> {
-    const keys = this.#keysOf(self, ids);
-    return this.#answer(ids, keys, await this.#create(self, keys, idsByKey(ids, keys)));
+    const wanted = this.#checked(ids);
+    const keys = this.#parts.keysOf(self, wanted);
+    return this.#answer(wanted, keys, await this.#create(self, keys, idsByKey(wanted, keys)));
   }
 
   async get(self: Self, ids: readonly unknown[]): Promise<unknown> {
-    const { host, policy } = this.#parts;
-    const keys = this.#keysOf(self, ids);
+    const { host, policy, keysOf } = this.#parts;
+    const wanted = this.#checked(ids);
+    const keys = keysOf(self, wanted);
     const entries = await host.getCachedValues(keys, policy);
     const found = entries.map((entry) => entry && { value: entry.payload });
-    return this.#answer(ids, keys, new Map(keys.map((key, at) => [key, found[at]])));
+    return this.#answer(wanted, keys, new Map(keys.map((key, at) => [key, found[at]])));
   }
 
   async set(self: Self, values: ReadonlyMap<unknown, unknown>): Promise<void> {
@@ -80,10 +82,11 @@ export class CachedMulti {
   }
 
   async refresh(self: Self, ids: readonly unknown[]): Promise<unknown> {
-    const { host, policy } = this.#parts;
-    const keys = this.#keysOf(self, ids);
-    const found = await host.refreshMulti(keys, this.#creator(self, idsByKey(ids, keys)), policy);
-    return this.#answer(ids, keys, new Map(keys.map((key, at) => [key, found[at]])));
+    const { host, policy, keysOf } = this.#parts;
+    const wanted = this.#checked(ids);
+    const keys = keysOf(self, wanted);
+    const found = await host.refreshMulti(keys, this.#creator(self, idsByKey(wanted, keys)), policy);
+    return this.#answer(wanted, keys, new Map(keys.map((key, at) => [key, found[at]])));
   }
 
   async invalidate(self: Self, ids: readonly unknown[]): Promise<void> {
@@ -98,9 +101,13 @@ export class CachedMulti {
   // ----------------------------------------------------------------------------------------------------------- details
 
   #keysOf(self: Self, ids: readonly unknown[]): string[] {
-    const { original, keysOf } = this.#parts;
-    if (Array.isArray(ids)) return keysOf(self, ids);
-    throw new ValidationError(`${calledName(original)} is called with an array of ids, not ${shown(ids)}.`);
+    return this.#parts.keysOf(self, this.#checked(ids));
+  }
+
+  /** A copy: the caller may do with his array what he likes, as soon as he has called. */
+  #checked(ids: readonly unknown[]): readonly unknown[] {
+    if (Array.isArray(ids)) return [...ids];
+    throw new ValidationError(`${calledName(this.#parts.original)} is called with an array of ids, not ${shown(ids)}.`);
   }
 
   async #create(self: Self, keys: readonly string[], ids: IdsByKey): Promise<ReadonlyMap<string, Found | undefined>> {

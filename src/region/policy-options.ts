@@ -70,7 +70,7 @@ function betaOption(beta: boolean | number): number {
   throw new ValidationError(`earlyRefresh must be true, false or a number from 0 on (beta), not ${shown(beta)}.`);
 }
 
-/** Names of tags: `ValidationError` for what is none. */
+/** Names of tags, a copy: `ValidationError` for what is none. */
 export function checkTags(tags: readonly string[]): readonly string[] {
   if (!Array.isArray(tags)) throw new ValidationError(`tags must be an array of strings, not ${shown(tags)}.`);
   for (const tag of tags) {
@@ -78,5 +78,5 @@ export function checkTags(tags: readonly string[]): readonly string[] {
       throw new ValidationError(`A tag must be text that is not empty and has no lone surrogate, not ${shown(tag)}.`);
     }
   }
-  return tags;
+  return [...tags];
 }

@@ -207,11 +207,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   /** In the keys' order, one command. */
-  getMulti<T extends Value = Value>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
+  async getMulti<T extends Value = Value>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
+    const wanted = checkKeys(keys);
     return this.#use(async (core) => {
-      checkKeys(keys);
       const { asked, ignoreExpiration } = readGetOptions(core.settings, options, 'getMulti()');
-      const found = await core.looks.findMulti(keys, asked, ignoreExpiration);
+      const found = await core.looks.findMulti(wanted, asked, ignoreExpiration);
       return found.map((entry) => entry?.payload as T | undefined);
     });
   }
@@ -222,22 +222,18 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Stores a value. A creation of this key that is under way, in whatever process, can't overwrite it. Rejects when the store
    * can't be told; `SerializationError` before anything is written.
    */
-  set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
-    return this.#use((core) => {
-      const { ownExpiration, tags } = readSetOptions(options, 'set()');
-      return writeOne(core, key, { value, tags }, { settings: core.settings, ownExpiration });
-    });
+  async set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
+    const { ownExpiration, tags } = readSetOptions(options, 'set()');
+    return this.#use((core) => writeOne(core, key, { value, tags }, { settings: core.settings, ownExpiration }));
   }
 
-  setMulti<T extends Value>(
+  async setMulti<T extends Value>(
     values: ReadonlyMap<string, T> | Readonly<Record<string, T>>,
     options: SetOptions = {},
   ): Promise<void> {
-    return this.#use((core) => {
-      const { ownExpiration, tags } = readSetOptions(options, 'setMulti()');
-      const given = new Map([...pairsOf(values)].map(([key, value]) => [key, { value, tags }]));
-      return writeMany(core, given, { settings: core.settings, ownExpiration });
-    });
+    const { ownExpiration, tags } = readSetOptions(options, 'setMulti()');
+    const given = new Map(pairsOf(values).map(([key, value]) => [key, { value, tags }]));
+    return this.#use((core) => writeMany(core, given, { settings: core.settings, ownExpiration }));
   }
 
   /** Removes it, finally: a creation that began before can't bring its value back, in whatever process. Rejects when the store can't be told. */
@@ -245,8 +241,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.#use((core) => deleteOne(core, key));
   }
 
-  deleteMulti(keys: readonly string[]): Promise<void> {
-    return this.#use((core) => deleteMany(core, checkKeys(keys)));
+  async deleteMulti(keys: readonly string[]): Promise<void> {
+    const meant = checkKeys(keys);
+    return this.#use((core) => deleteMany(core, meant));
   }
 
   // --------------------------------------------------------------------------------------------------------- creating
@@ -289,13 +286,17 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     creator: MultiCreator<ReadonlyMap<string, T>, Stale>,
     options?: GetOrCreateOptions<T>,
   ): Promise<(T | undefined)[]>;
-  getOrCreateMulti(keys: readonly string[], creator: unknown, options?: GetOrCreateOptions<never>): Promise<never[]> {
+  async getOrCreateMulti(
+    keys: readonly string[],
+    creator: unknown,
+    options?: GetOrCreateOptions<never>,
+  ): Promise<never[]> {
+    const wanted = checkKeys(keys);
     return this.#use(async (core) => {
-      checkKeys(keys);
       const settings = callSettings(core.settings, options, 'getOrCreateMulti()');
       const checked = checkFunction('The creator', creator) as AnyMultiCreator;
-      const found = await getOrCreateMulti(core, keys, { creator: checked, settings, anew: false });
-      return keys.map((key) => found.get(key)?.value as never);
+      const found = await getOrCreateMulti(core, wanted, { creator: checked, settings, anew: false });
+      return wanted.map((key) => found.get(key)?.value as never);
     });
   }
 
@@ -334,11 +335,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Every older entry that bears one of these tags is missing (`hard`, the default) or stale, at the price of one command, however
    * many there are. For all processes where the backend keeps generations, else in this one.
    */
-  invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
-    return this.#use((core) => {
-      const hard = readInvalidateOptions(options, 'invalidateTags()');
-      return invalidateTags(core, checkTags(tags), hard);
-    });
+  async invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
+    const hard = readInvalidateOptions(options, 'invalidateTags()');
+    const meant = checkTags(tags);
+    return this.#use((core) => invalidateTags(core, meant, hard));
   }
 
   /** Whether somebody is creating this key; takes nothing. The key as the caller knows it, unlike Python's. */
