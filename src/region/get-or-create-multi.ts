@@ -21,6 +21,7 @@ import {
   standIn,
   waitFor,
 } from './get-or-create.js';
+import { freshnessOf } from './settings.js';
 
 /** A key with what this round's look found. */
 interface Item extends Looked {
@@ -40,7 +41,8 @@ interface Round {
 
 /** Values by key, without the keys that a creator's Map left out. */
 export async function getOrCreateMulti(core: Core, keys: readonly string[], batch: Batch): Promise<FoundByKey> {
-  const { settings } = batch;
+  // An expiration time that is a function is asked once for all of its keys.
+  const settings = { ...batch.settings, fixed: freshnessOf(batch.settings) };
   settings.signal?.throwIfAborted();
   const distinct = [...new Set(keys)];
   let open: readonly Call[] = distinct.map((key) => callOf(core, key, uncalled, settings));
