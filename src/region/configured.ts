@@ -58,11 +58,7 @@ export class Configured {
     this.#owner = owner;
     this.#configuration = configuration;
     this.#backend = wrapAll(configuration.wrap, actual);
-    this.#backend.attach?.({
-      clock: owner.clock,
-      random: owner.options.random ?? Math.random,
-      report: (verb, error, key) => this.report(verb, error, key),
-    });
+    this.#attach();
     if (!needsOpening(actual)) this.#start();
     enter(actual);
   }
@@ -90,6 +86,7 @@ export class Configured {
   /** Puts a proxy in front of what is there; flights under way end on what they began with. */
   wrap(proxy: ProxyLike): void {
     this.#backend = wrapBackend(proxy, this.#backend);
+    this.#attach();
     const before = this.#core;
     if (before) this.#start().behind(atRest(before).then(() => this.#cores.delete(before)));
   }
@@ -112,6 +109,16 @@ export class Configured {
 
   report(verb: string, error: unknown, key?: string): void {
     this.#core?.report(verb, error, key);
+  }
+
+  /** Also of a backend that it is said to once more, behind a proxy that has come to stand before it. */
+  #attach(): void {
+    const { clock, options } = this.#owner;
+    this.#backend.attach?.({
+      clock,
+      random: options.random ?? Math.random,
+      report: (verb, error, key) => this.report(verb, error, key),
+    });
   }
 
   async #load(): Promise<Core> {

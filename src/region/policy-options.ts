@@ -53,8 +53,12 @@ export function overrides(options: Omit<GetOrCreateOptions<never>, 'expirationTi
   if (jitter !== undefined) given.jitter = checkFraction('jitter', jitter);
   if (shouldCache !== undefined) given.shouldCache = checkFunction('shouldCache', shouldCache);
   if (tags !== undefined) given.tags = checkTags(tags);
-  if (signal !== undefined) given.signal = checkMembers('signal', signal, ['addEventListener', 'throwIfAborted']);
+  if (signal !== undefined) given.signal = checkSignal(signal);
   return given;
+}
+
+export function checkSignal(signal: AbortSignal): AbortSignal {
+  return checkMembers('signal', signal, ['addEventListener', 'throwIfAborted']);
 }
 
 /** A duration, or yes (no limit) or no (0). */

@@ -58,7 +58,7 @@ import { getOrCreate } from './get-or-create.js';
 import { getOrCreateMulti } from './get-or-create-multi.js';
 import { guardSettings } from './guard-settings.js';
 import { LocalInvalidation, LocalTags } from './invalidation.js';
-import { checkTags } from './policy-options.js';
+import { checkSignal, checkTags } from './policy-options.js';
 import { checkRegionOptions, regionSettings } from './region-options.js';
 import { freshnessOf } from './settings.js';
 import { Statistics } from './statistics.js';
@@ -362,8 +362,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Inside a creator of this region it would wait for itself: `ReentrantCreationError`.
    */
   async idle(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkObject('The options of idle()', options);
     refuseUnknown('idle()', options, ['signal']);
     const { signal } = options;
+    if (signal !== undefined) checkSignal(signal);
     signal?.throwIfAborted();
     if (isCreatingIn(this)) throw waitsForItself('idle()', 'Call it outside.');
     const rest = this.#rest();

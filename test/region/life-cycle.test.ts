@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { BackendHost } from '../../src/api.js';
 import { memoryBackend } from '../../src/backends/memory.js';
 import { nullBackend } from '../../src/backends/null.js';
 import { ReentrantCreationError, RegionClosedError, ValidationError } from '../../src/errors.js';
@@ -338,6 +339,12 @@ describe('idle()', () => {
     expect(await region.get('k')).toBe('new');
   });
 
+  it('refuses what are no options, and what is no signal', async () => {
+    const region = makeRegion().configure('memory');
+    await expect(region.idle(null as never)).rejects.toThrow(ValidationError);
+    await expect(region.idle({ signal: 'now' as never })).rejects.toThrow(/^signal must be an object/);
+  });
+
   it('a signal ends the wait, not the work', async () => {
     const region = makeRegion().configure('memory');
     const gate = new Gate();
@@ -431,6 +438,20 @@ describe('a replaced backend', () => {
 });
 
 describe('wrap()', () => {
+  it('attaches the proxy, as configure() does', () => {
+    const clock = new FakeClock();
+    const attached: unknown[] = [];
+    class Timing extends ProxyBackend {
+      override attach(host: BackendHost): void {
+        attached.push(host.clock);
+        super.attach(host);
+      }
+    }
+    makeRegion({ clock }).configure('memory', { wrap: [Timing] });
+    makeRegion({ clock }).configure('memory').wrap(Timing);
+    expect(attached).toEqual([clock, clock]);
+  });
+
   it('puts a proxy in front, whatever goes on', async () => {
     const backend = new LaterBackend();
     const region = makeRegion().configure(backend);
