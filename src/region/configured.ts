@@ -58,7 +58,7 @@ export class Configured {
     this.#owner = owner;
     this.#configuration = configuration;
     this.#backend = wrapAll(configuration.wrap, actual);
-    this.#attach();
+    this.#attach(this.#backend);
     if (!needsOpening(actual)) this.#start();
     enter(actual);
   }
@@ -85,10 +85,11 @@ export class Configured {
 
   /** Puts a proxy in front of what is there; flights under way end on what they began with. */
   wrap(proxy: ProxyLike): void {
-    this.#backend = wrapBackend(proxy, this.#backend);
-    this.#attach();
+    const wrapped = wrapBackend(proxy, this.#backend);
+    this.#attach(wrapped);
+    this.#backend = wrapped;
     const before = this.#core;
-    if (before) this.#start().behind(atRest(before).then(() => this.#cores.delete(before)));
+    if (before) this.#start().behind(atRest(before).then(() => this.#leave(before)));
   }
 
   /** The core, once the engine is loaded. One promise for all: who waits for it begins his call before `end` looks for calls under way. */
@@ -104,6 +105,7 @@ export class Configured {
   async end(late: AbortSignal): Promise<void> {
     await this.#opening?.catch(() => {});
     if (this.#core) await atRestUntil(late, this.#core, this.#cores);
+    for (const core of this.#cores) this.#leave(core);
     await leave(this.actual, this.#backend);
   }
 
@@ -111,10 +113,16 @@ export class Configured {
     this.#core?.report(verb, error, key);
   }
 
+  /** Nothing goes on in it: what it remembers is of no use any more. */
+  #leave(core: Core): void {
+    core.backoff.clear();
+    this.#cores.delete(core);
+  }
+
   /** Also of a backend that it is said to once more, behind a proxy that has come to stand before it. */
-  #attach(): void {
+  #attach(outermost: CacheBackend): void {
     const { clock, options } = this.#owner;
-    this.#backend.attach?.({
+    outermost.attach?.({
       clock,
       random: options.random ?? Math.random,
       report: (verb, error, key) => this.report(verb, error, key),

@@ -298,6 +298,17 @@ describe('close()', () => {
     await expect(region.get('k')).rejects.toThrow(RegionClosedError);
   });
 
+  it('leaves no timer of a failure that was remembered, also of before a wrap()', async () => {
+    const clock = new FakeClock();
+    const region = makeRegion({ clock }).configure('memory', { errorBackoff: '1h' });
+    const fail = (key: string) => region.getOrCreate(key, () => Promise.reject(new Error('no'))).catch(() => {});
+    await fail('a');
+    region.wrap(ProxyBackend);
+    await fail('b');
+    await region.close();
+    expect(clock.pending).toBe(0);
+  });
+
   it('await using closes it', async () => {
     const backend = closable();
     {
