@@ -7,9 +7,10 @@ import { ValidationError } from '../errors.js';
 import { calledName } from '../keys/generators.js';
 import { shown } from '../shown.js';
 import { dress, type Self } from './cached-function.js';
+import type { Failed } from './creating.js';
 import type { AnyMultiCreator, Found } from './creating-multi.js';
 import type { Decoration } from './decorator-options.js';
-import { Loads } from './loads.js';
+import { type Loaded, Loads } from './loads.js';
 import { checkTags } from './policy-options.js';
 
 export interface CachedMultiParts extends Decoration {
@@ -28,7 +29,7 @@ export class CachedMulti {
 
   constructor(parts: CachedMultiParts) {
     this.#parts = parts;
-    this.#loads = new Loads((self, ids) => this.#create(self, [...ids.keys()], ids));
+    this.#loads = new Loads((self, ids) => this.#loaded(self, ids));
     const cached = this;
     this.fn = this.#dressed(undefined, function (this: Self, ids: readonly unknown[]) {
       return cached.call(this, ids);
@@ -110,9 +111,19 @@ export class CachedMulti {
     throw new ValidationError(`${calledName(this.#parts.original)} is called with an array of ids, not ${shown(ids)}.`);
   }
 
-  async #create(self: Self, keys: readonly string[], ids: IdsByKey): Promise<ReadonlyMap<string, Found | undefined>> {
+  async #loaded(self: Self, ids: IdsByKey): Promise<Loaded> {
+    const failures: Map<string, Failed> = new Map();
+    return { found: await this.#create(self, [...ids.keys()], ids, failures), failures };
+  }
+
+  async #create(
+    self: Self,
+    keys: readonly string[],
+    ids: IdsByKey,
+    failures?: Map<string, Failed>,
+  ): Promise<ReadonlyMap<string, Found | undefined>> {
     const { host, policy } = this.#parts;
-    const found = await host.getOrCreateMulti(keys, this.#creator(self, ids), policy);
+    const found = await host.getOrCreateMulti(keys, this.#creator(self, ids), policy, failures);
     return new Map(keys.map((key, at) => [key, found[at]]));
   }
 
