@@ -4,6 +4,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import { type CacheMessage, type ChannelMessages, creations } from './channels.js';
+import { warn } from './lock/trouble.js';
 import type { DebugLogger } from './proxies/logging.js';
 import type { CacheRegion } from './region/region.js';
 import { checkMembers } from './validation.js';
@@ -27,11 +28,19 @@ type Creation = ChannelMessages['dogpile.cache:create'];
 export function debugLog(logger: DebugLogger, region?: CacheRegion<any>): () => void {
   checkMembers('The logger', logger, ['debug']);
   const isMeant = (message: CacheMessage) => region === undefined || message.region === region;
+  // What the logger throws would come up as an uncaught exception: subscribers have no caller.
+  const log = (line: string) => {
+    try {
+      logger.debug(line);
+    } catch (error) {
+      warn('The logger of debugLog() threw', error);
+    }
+  };
   const started = new WeakMap<object, number>();
   const missed = (message: unknown) => {
     const { key, reason, ...rest } = message as ChannelMessages['dogpile.cache:miss'];
     const line = MISSES[reason];
-    if (line && isMeant({ key, ...rest })) logger.debug(`${line}: ${shownKey(key)}`);
+    if (line && isMeant({ key, ...rest })) log(`${line}: ${shownKey(key)}`);
   };
   const creating = {
     start: (message: Creation) => void started.set(message, performance.now()),
@@ -39,7 +48,7 @@ export function debugLog(logger: DebugLogger, region?: CacheRegion<any>): () => 
       const begin = started.get(message);
       if (begin === undefined || !isMeant(message)) return;
       const seconds = ((performance.now() - begin) / 1000).toFixed(3);
-      logger.debug(`Cache value generated in ${seconds} seconds for key(s): ${shownKey(message.key)}`);
+      log(`Cache value generated in ${seconds} seconds for key(s): ${shownKey(message.key)}`);
     },
     end: () => {},
     asyncStart: () => {},

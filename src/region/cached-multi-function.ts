@@ -7,9 +7,10 @@ import { ValidationError } from '../errors.js';
 import { calledName } from '../keys/generators.js';
 import { shown } from '../shown.js';
 import { dress, type Self } from './cached-function.js';
+import type { Failed } from './creating.js';
 import type { AnyMultiCreator, Found } from './creating-multi.js';
 import type { Decoration } from './decorator-options.js';
-import { Loads } from './loads.js';
+import { type Loaded, Loads } from './loads.js';
 import { checkTags } from './policy-options.js';
 
 export interface CachedMultiParts extends Decoration {
@@ -28,7 +29,7 @@ export class CachedMulti {
 
   constructor(parts: CachedMultiParts) {
     this.#parts = parts;
-    this.#loads = new Loads((self, ids) => this.#create(self, [...ids.keys()], ids));
+    this.#loads = new Loads((self, ids) => this.#loaded(self, ids));
     const cached = this;
     this.fn = this.#dressed(undefined, function (this: Self, ids: readonly unknown[]) {
       return cached.call(this, ids);
@@ -56,16 +57,18 @@ export class CachedMulti {
   }
 
   async call(self: Self, ids: readonly unknown[]): Promise<unknown> {
-    const keys = this.#keysOf(self, ids);
-    return this.#answer(ids, keys, await this.#create(self, keys, idsByKey(ids, keys)));
+    const wanted = this.#checked(ids);
+    const keys = this.#parts.keysOf(self, wanted);
+    return this.#answer(wanted, keys, await this.#create(self, keys, idsByKey(wanted, keys)));
   }
 
   async get(self: Self, ids: readonly unknown[]): Promise<unknown> {
-    const { host, policy } = this.#parts;
-    const keys = this.#keysOf(self, ids);
+    const { host, policy, keysOf } = this.#parts;
+    const wanted = this.#checked(ids);
+    const keys = keysOf(self, wanted);
     const entries = await host.getCachedValues(keys, policy);
     const found = entries.map((entry) => entry && { value: entry.payload });
-    return this.#answer(ids, keys, new Map(keys.map((key, at) => [key, found[at]])));
+    return this.#answer(wanted, keys, new Map(keys.map((key, at) => [key, found[at]])));
   }
 
   async set(self: Self, values: ReadonlyMap<unknown, unknown>): Promise<void> {
@@ -80,10 +83,11 @@ export class CachedMulti {
   }
 
   async refresh(self: Self, ids: readonly unknown[]): Promise<unknown> {
-    const { host, policy } = this.#parts;
-    const keys = this.#keysOf(self, ids);
-    const found = await host.refreshMulti(keys, this.#creator(self, idsByKey(ids, keys)), policy);
-    return this.#answer(ids, keys, new Map(keys.map((key, at) => [key, found[at]])));
+    const { host, policy, keysOf } = this.#parts;
+    const wanted = this.#checked(ids);
+    const keys = keysOf(self, wanted);
+    const found = await host.refreshMulti(keys, this.#creator(self, idsByKey(wanted, keys)), policy);
+    return this.#answer(wanted, keys, new Map(keys.map((key, at) => [key, found[at]])));
   }
 
   async invalidate(self: Self, ids: readonly unknown[]): Promise<void> {
@@ -98,14 +102,28 @@ export class CachedMulti {
   // ----------------------------------------------------------------------------------------------------------- details
 
   #keysOf(self: Self, ids: readonly unknown[]): string[] {
-    const { original, keysOf } = this.#parts;
-    if (Array.isArray(ids)) return keysOf(self, ids);
-    throw new ValidationError(`${calledName(original)} is called with an array of ids, not ${shown(ids)}.`);
+    return this.#parts.keysOf(self, this.#checked(ids));
   }
 
-  async #create(self: Self, keys: readonly string[], ids: IdsByKey): Promise<ReadonlyMap<string, Found | undefined>> {
+  /** A copy: the caller may do with his array what he likes, as soon as he has called. */
+  #checked(ids: readonly unknown[]): readonly unknown[] {
+    if (Array.isArray(ids)) return [...ids];
+    throw new ValidationError(`${calledName(this.#parts.original)} is called with an array of ids, not ${shown(ids)}.`);
+  }
+
+  async #loaded(self: Self, ids: IdsByKey): Promise<Loaded> {
+    const failures: Map<string, Failed> = new Map();
+    return { found: await this.#create(self, [...ids.keys()], ids, failures), failures };
+  }
+
+  async #create(
+    self: Self,
+    keys: readonly string[],
+    ids: IdsByKey,
+    failures?: Map<string, Failed>,
+  ): Promise<ReadonlyMap<string, Found | undefined>> {
     const { host, policy } = this.#parts;
-    const found = await host.getOrCreateMulti(keys, this.#creator(self, ids), policy);
+    const found = await host.getOrCreateMulti(keys, this.#creator(self, ids), policy, failures);
     return new Map(keys.map((key, at) => [key, found[at]]));
   }
 

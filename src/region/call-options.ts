@@ -1,6 +1,7 @@
 /**
  * What calls and decorators are told. Decides which arguments and options each accepts, and how the options lie over what the region says.
  */
+import { types } from 'node:util';
 import type { GetOptions, GetOrCreateOptions, InvalidateOptions, Policy, SetOptions } from '../api.js';
 import { durationOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
@@ -43,7 +44,8 @@ export class CallPolicy {
   /** One call's options on top. */
   with(call: GetOrCreateOptions<never>): CallPolicy {
     callSettings(DEFAULTS, call, 'with()');
-    return new CallPolicy(this.#options, call);
+    // A copy: what was checked now is what holds.
+    return new CallPolicy(this.#options, { ...call });
   }
 
   under(base: Settings): Settings {
@@ -93,15 +95,18 @@ export function readInvalidateOptions(options: InvalidateOptions, what: string):
 
 // ----------------------------------------------------------------------------------------------------------- arguments
 
+/** A copy: the caller may do with his array what he likes, as soon as he has called. */
 export function checkKeys(keys: readonly string[]): readonly string[] {
   if (!Array.isArray(keys)) throw new ValidationError('The keys must be an array of strings.');
-  return keys;
+  return [...keys];
 }
 
 /** Values by key, of a Map or a plain object. */
-export function pairsOf<T>(values: ReadonlyMap<string, T> | Readonly<Record<string, T>>): Iterable<[string, T]> {
-  if (values instanceof Map) return values;
-  if (typeof values !== 'object' || values === null || Array.isArray(values))
+export function pairsOf<T>(values: ReadonlyMap<string, T> | Readonly<Record<string, T>>): [string, T][] {
+  // Of another realm, too.
+  if (types.isMap(values)) return [...(values as ReadonlyMap<string, T>)];
+  // What is iterable but no Map has no names of its own: a Set would be written as nothing.
+  if (typeof values !== 'object' || values === null || Symbol.iterator in values)
     throw new ValidationError('The values must be a Map or a plain object, by key.');
   return Object.entries(values);
 }

@@ -2,9 +2,10 @@
  * When a backend is closed: once what goes on in it is done, and by the last region that uses it. Decides how long a region waits for
  * what goes on, and what becomes of what takes longer.
  */
-import type { CacheBackend } from '../api.js';
+import type { CacheBackend, Clock } from '../api.js';
 import { keepsAlive } from '../clock.js';
 import { RegionClosedError } from '../errors.js';
+import { onAbort } from '../lock/aborts.js';
 import { thisRegion } from '../shown.js';
 import type { Core } from './core.js';
 
@@ -28,21 +29,35 @@ export async function atRest(core: Core): Promise<void> {
   await core.idle();
 }
 
-/** The same; after `limit` (milliseconds) what still goes on is ended: who waits for it is told, and its leases are given back. */
-export async function atRestWithin(core: Core, limit: number): Promise<void> {
-  if (limit === Number.POSITIVE_INFINITY) return atRest(core);
-  const { clock } = core;
-  let timer: unknown;
-  const late = new Promise<'late'>((resolve) => {
-    timer = clock.setTimeout(() => resolve('late'), limit);
-    // A process that does nothing else would end here, with its leases not given back.
-    keepsAlive(timer);
+/**
+ * The same of the last of a backend's cores, which waits for those before it; once `late` aborts, what still goes on in any of them is
+ * ended: who waits for it is told, and its leases are given back.
+ */
+export async function atRestUntil(late: AbortSignal, last: Core, cores: Iterable<Core>): Promise<void> {
+  const isLate = await new Promise<boolean>((resolve, reject) => {
+    if (late.aborted) return resolve(true);
+    const stopListening = onAbort(late, () => resolve(true));
+    atRest(last)
+      .then(() => resolve(false), reject)
+      .finally(stopListening);
   });
-  const outcome = await Promise.race([atRest(core), late]).finally(() => clock.clearTimeout(timer));
-  if (outcome !== 'late') return;
-  core.end(closed(core.region));
-  core.flights.dismissAll(closed(core.region));
+  if (isLate) await Promise.all([...cores].map(endNow));
+}
+
+async function endNow(core: Core): Promise<void> {
+  const reason = closed(core.region);
+  core.end(reason);
+  core.flights.dismissAll(reason);
   await core.invalidated({ revokes: true });
+}
+
+/** Aborts after so long, unless it is stopped before. */
+export function abortAfter(late: AbortController, limit: number, clock: Clock): () => void {
+  if (limit === Number.POSITIVE_INFINITY) return () => {};
+  const timer = clock.setTimeout(() => late.abort(), limit);
+  // A process that does nothing else would end here, with its leases not given back.
+  keepsAlive(timer);
+  return () => clock.clearTimeout(timer);
 }
 
 export function closed({ name }: { readonly name: string | undefined }): RegionClosedError {

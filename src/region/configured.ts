@@ -10,7 +10,7 @@ import { ValidationError } from '../errors.js';
 import { wrapAll, wrapBackend } from '../proxy.js';
 import { isBackend, openBackend } from '../registry.js';
 import { shown } from '../shown.js';
-import { atRest, atRestWithin, enter, leave } from './closing.js';
+import { atRest, atRestUntil, enter, leave } from './closing.js';
 import { Core } from './core.js';
 import { SharedGenerations } from './generations.js';
 import { type Guarding, guardOf } from './guard-settings.js';
@@ -48,6 +48,8 @@ export class Configured {
   #backend: CacheBackend;
   /** There as soon as the engine is loaded. Written by `#start`. */
   #core: Core | undefined;
+  /** With those that calls of before a `wrap` still end on. */
+  readonly #cores = new Set<Core>();
   /** The loading under way; none once it has failed, so that the next use tries again. Written by `open`. */
   #opening: Promise<Core> | undefined;
 
@@ -56,11 +58,7 @@ export class Configured {
     this.#owner = owner;
     this.#configuration = configuration;
     this.#backend = wrapAll(configuration.wrap, actual);
-    this.#backend.attach?.({
-      clock: owner.clock,
-      random: owner.options.random ?? Math.random,
-      report: (verb, error, key) => this.report(verb, error, key),
-    });
+    this.#attach(this.#backend);
     if (!needsOpening(actual)) this.#start();
     enter(actual);
   }
@@ -87,9 +85,11 @@ export class Configured {
 
   /** Puts a proxy in front of what is there; flights under way end on what they began with. */
   wrap(proxy: ProxyLike): void {
-    this.#backend = wrapBackend(proxy, this.#backend);
+    const wrapped = wrapBackend(proxy, this.#backend);
+    this.#attach(wrapped);
+    this.#backend = wrapped;
     const before = this.#core;
-    if (before) this.#start().behind(atRest(before));
+    if (before) this.#start().behind(atRest(before).then(() => this.#leave(before)));
   }
 
   /** The core, once the engine is loaded. One promise for all: who waits for it begins his call before `end` looks for calls under way. */
@@ -101,15 +101,32 @@ export class Configured {
     return this.#opening;
   }
 
-  /** Waits until what goes on in it is done, at most `limit` milliseconds, and leaves the backend. */
-  async end(limit = Number.POSITIVE_INFINITY): Promise<void> {
+  /** Waits until what goes on in it is done, or until `late` aborts, and leaves the backend. */
+  async end(late: AbortSignal): Promise<void> {
     await this.#opening?.catch(() => {});
-    if (this.#core) await atRestWithin(this.#core, limit);
+    if (this.#core) await atRestUntil(late, this.#core, this.#cores);
+    for (const core of this.#cores) this.#leave(core);
     await leave(this.actual, this.#backend);
   }
 
   report(verb: string, error: unknown, key?: string): void {
     this.#core?.report(verb, error, key);
+  }
+
+  /** Nothing goes on in it: what it remembers is of no use any more. */
+  #leave(core: Core): void {
+    core.backoff.clear();
+    this.#cores.delete(core);
+  }
+
+  /** Also of a backend that it is said to once more, behind a proxy that has come to stand before it. */
+  #attach(outermost: CacheBackend): void {
+    const { clock, options } = this.#owner;
+    outermost.attach?.({
+      clock,
+      random: options.random ?? Math.random,
+      report: (verb, error, key) => this.report(verb, error, key),
+    });
   }
 
   async #load(): Promise<Core> {
@@ -148,6 +165,7 @@ export class Configured {
       runner,
       throwsOnError: guarding.throwsOnError,
     });
+    this.#cores.add(this.#core);
     return this.#core;
   }
 }

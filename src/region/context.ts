@@ -34,8 +34,8 @@ export interface Awaited {
 
 /** One creation under way. */
 abstract class Creation {
-  /** The creation whose creator asked for this one. Of those that have ended none is kept: each may have begun the next. */
-  readonly parent: Creation | undefined = activeFrom(running.getStore());
+  /** The creation whose creator asked for this one. Written by `activeFrom`, by which of those that have ended no chain is kept. */
+  parent: Creation | undefined = activeFrom(running.getStore());
   /** What calls made inside it are waiting for: added before the wait, removed after it, by the caller who waits. */
   readonly awaiting = new Set<Awaited>();
   /** Identity of the lock, and its names: how a call further down its own chain recognises it. */
@@ -104,7 +104,17 @@ abstract class Creation {
 
 export type { Creation };
 
+/**
+ * The nearest that has not ended. What that one stands in may have ended meanwhile, each having begun the next: it lets go of those,
+ * or a creator that starts the next creation, over and over, would keep all of them alive.
+ */
 function activeFrom(creation: Creation | undefined): Creation | undefined {
+  const found = active(creation);
+  if (found) found.parent = active(found.parent);
+  return found;
+}
+
+function active(creation: Creation | undefined): Creation | undefined {
   let above = creation;
   while (above && !above.active) above = above.parent;
   return above;

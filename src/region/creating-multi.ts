@@ -32,6 +32,8 @@ export interface Batch {
   readonly settings: Settings;
   /** Create also what is there (`refresh`). */
   readonly anew: boolean;
+  /** By key, where each is asked for by somebody else (`load`): what one can't be had for is told to him alone. */
+  readonly failures?: Map<string, Failed> | undefined;
 }
 
 /** A key that is this call's to create. */

@@ -5,6 +5,7 @@
 import type { GenerationFence, Lease, RecordsRequest, Storable } from '../api.js';
 import { type ChannelMessages, creations } from '../channels.js';
 import { stamp } from '../clock.js';
+import { checkBoolean } from '../validation.js';
 import type { Creation, EntryPlan } from './context.js';
 import type { Core } from './core.js';
 import type { Flight } from './flight.js';
@@ -76,13 +77,15 @@ export interface Candidate {
 
 /**
  * The entry to be stored, or `undefined`: it is not to be cached, there is no lease to write it under, its flight is void, or it
- * can't be serialized (events, all but the first). Throws only what `shouldCache` throws.
+ * can't be serialized (events, all but the first). Throws only what `shouldCache` throws, or for an answer that is none.
  */
 export function entryOf(core: Core, candidate: Candidate): Storable | undefined {
   const { key, value, startedAt, endedAt, plan, lease, generation, flight, settings, anew } = candidate;
   // The type of the value is the caller's, who gave both the creator and shouldCache.
   const isWanted = settings.shouldCache as ((value: unknown) => boolean) | undefined;
-  if (!plan.cached || (!anew && isWanted?.(value) === false)) return undefined;
+  if (!plan.cached) return undefined;
+  // No answer, a promise of one: which of the two it stands for is not for us to guess.
+  if (isWanted && !anew && !checkBoolean('What shouldCache answers with', isWanted(value))) return undefined;
   if (lease instanceof LoneLease) {
     core.statistics.droppedWrites++;
     return undefined;

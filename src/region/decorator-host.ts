@@ -6,7 +6,7 @@ import type { Awaitable, CachedValue, Creator, FunctionKeyGenerator, FunctionMul
 import { type Call, callOf } from './call.js';
 import type { CallPolicy } from './call-options.js';
 import type { Core } from './core.js';
-import type { AnyMultiCreator, Found } from './creating-multi.js';
+import type { AnyMultiCreator, Batch, Found } from './creating-multi.js';
 import { getOrCreate, refresh } from './get-or-create.js';
 import { getOrCreateMulti } from './get-or-create-multi.js';
 import type { CacheRegion } from './region.js';
@@ -70,13 +70,14 @@ export class DecoratorHost {
 
   // -------------------------------------------------------------------------------------------------------------- many
 
-  /** In the order of the keys; without those that the creator's Map left out. */
+  /** In the order of the keys; without those that the creator's Map left out. `failures`: where each key is somebody else's. */
   getOrCreateMulti(
     keys: readonly string[],
     creator: AnyMultiCreator,
     policy: CallPolicy,
+    failures?: Batch['failures'],
   ): Promise<(Found | undefined)[]> {
-    return this.#createMulti(keys, creator, policy, { anew: false });
+    return this.#createMulti(keys, creator, policy, { anew: false, failures });
   }
 
   refreshMulti(keys: readonly string[], creator: AnyMultiCreator, policy: CallPolicy): Promise<(Found | undefined)[]> {
@@ -95,11 +96,11 @@ export class DecoratorHost {
     keys: readonly string[],
     creator: AnyMultiCreator,
     policy: CallPolicy,
-    { anew }: { anew: boolean },
+    manner: Pick<Batch, 'anew' | 'failures'>,
   ): Promise<(Found | undefined)[]> {
     return this.#parts.use(async (core) => {
       const settings = policy.under(core.settings);
-      const found = await getOrCreateMulti(core, keys, { creator, settings, anew });
+      const found = await getOrCreateMulti(core, keys, { creator, settings, ...manner });
       return keys.map((key) => found.get(key));
     });
   }

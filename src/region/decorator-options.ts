@@ -11,7 +11,7 @@ import { CallPolicy } from './call-options.js';
 import { KeyPrefixes, OneClass, type Place } from './decoration.js';
 import type { DecoratorHost } from './decorator-host.js';
 import type { CacheMultiOnArgumentsOptions, CacheOnArgumentsOptions } from './decorator-types.js';
-import { POLICY_NAMES } from './policy-options.js';
+import { checkTags, POLICY_NAMES } from './policy-options.js';
 import { belongsToRegion } from './region-options.js';
 
 const COMMON = [...POLICY_NAMES, 'namespace', 'shouldCache', 'tags', 'key', 'argumentToString'];
@@ -44,8 +44,8 @@ export function checkOptions(
   if (key !== undefined) checkFunction('key', key);
   if (argumentToString !== undefined) checkFunction('argumentToString', argumentToString);
   const tagsOf = typeof tags === 'function' ? tags : undefined;
-  const fixed = typeof tags === 'function' ? undefined : tags;
-  // Its own checks see to what is policy in it, tags as well.
+  const fixed = tags === undefined || typeof tags === 'function' ? undefined : checkTags(tags);
+  // Its own checks see to what is policy in it.
   const policy: GetOrCreateOptions<never> = { ...options, tags: fixed };
   return { host, policy: new CallPolicy(policy), namespace, key, argumentToString, tagsOf, tags: fixed ?? [] };
 }

@@ -3,6 +3,7 @@ import type { CachedValue, Explanation, Storable } from '../api.js';
 import { CantDeserializeError } from '../errors.js';
 import type { Core } from './core.js';
 import { expirationOf, isMissing, judge, VALUE_VERSION } from './freshness.js';
+import { isCreated } from './look.js';
 import { freshnessOf } from './settings.js';
 
 /** Rejects when the store can't be asked. */
@@ -23,13 +24,13 @@ export async function explain(core: Core, key: string): Promise<Explanation> {
   const { metadata } = entry;
   const asked = freshnessOf(core.settings);
   const verdict = judge(entry, asked, await core.looks.cutOf(entry, request), core.clock.now());
-  const isOther = metadata.v !== VALUE_VERSION;
+  const other = otherness(entry);
   const expires = expirationOf(entry, asked) - entry.age;
-  const state = isOther || isMissing(verdict) ? 'missing' : verdict === 'fresh' ? 'fresh' : 'stale';
+  const state = other !== undefined || isMissing(verdict) ? 'missing' : verdict === 'fresh' ? 'fresh' : 'stale';
   return {
     ...about,
     state,
-    reason: isOther ? `of version ${metadata.v}, not ${VALUE_VERSION}` : verdict,
+    reason: other ?? verdict,
     age: entry.age,
     ...(Number.isFinite(expires) ? { expiresIn: expires } : {}),
     ...(metadata.dt === undefined ? {} : { creationTime: metadata.dt * 1000 }),
@@ -38,6 +39,13 @@ export async function explain(core: Core, key: string): Promise<Explanation> {
     ...now,
     metadata,
   };
+}
+
+/** Why a creation takes no notice of an entry, though it can be read. */
+function otherness(entry: CachedValue): string | undefined {
+  if (isCreated(entry)) return undefined;
+  const { v } = entry.metadata;
+  return v === VALUE_VERSION ? 'without a creation time' : `of version ${v}, not ${VALUE_VERSION}`;
 }
 
 function decoded(core: Core, stored: Storable | undefined): CachedValue | 'absent' | 'garbage' {

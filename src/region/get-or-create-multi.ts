@@ -21,6 +21,7 @@ import {
   standIn,
   waitFor,
 } from './get-or-create.js';
+import { freshnessOf } from './settings.js';
 
 /** A key with what this round's look found. */
 interface Item extends Looked {
@@ -40,7 +41,8 @@ interface Round {
 
 /** Values by key, without the keys that a creator's Map left out. */
 export async function getOrCreateMulti(core: Core, keys: readonly string[], batch: Batch): Promise<FoundByKey> {
-  const { settings } = batch;
+  // An expiration time that is a function is asked once for all of its keys.
+  const settings = { ...batch.settings, fixed: freshnessOf(batch.settings) };
   settings.signal?.throwIfAborted();
   const distinct = [...new Set(keys)];
   let open: readonly Call[] = distinct.map((key) => callOf(core, key, uncalled, settings));
@@ -125,13 +127,13 @@ function giveWhatIsThere(round: Round, seen: readonly Looked[]): Item[] {
       if (isDueEarly(core, call, look)) due.push({ call, look, early: look.value });
       give(round, call, look.value);
     } else if (isReentrant(core, call, caller, current)) {
-      if (look.state === 'missing') throw reentrance(call.key);
-      give(round, call, look.value);
+      if (look.state === 'missing') fail(round, call, reentrance(call.key));
+      else give(round, call, look.value);
     } else if (stale && current) give(round, call, stale);
     else if (failure) {
       const value = stale ?? standIn(core, look, call);
-      if (!value) throw failure.reason;
-      give(round, call, value);
+      if (value) give(round, call, value);
+      else fail(round, call, failure.reason);
     } else missing.push({ call, look, stale });
   }
   const refreshed = due.sort(byKey).map((each): Contender => {
@@ -183,10 +185,10 @@ async function follow(round: Round, item: Item, flight: Flight, { first }: { fir
   if (outcome.kind === 'created') results.set(call.key, { value: outcome.value });
   else if (outcome.kind === 'failed') {
     const value = standIn(core, look, call);
-    if (!value) throw outcome.reason;
-    give(round, call, value);
+    if (value) give(round, call, value);
+    else fail(round, call, outcome.reason);
   } else if (outcome.kind === 'soft' && soft) give(round, call, soft);
-  else if (outcome.kind === 'timeout') throw lockTimeout(call);
+  else if (outcome.kind === 'timeout') fail(round, call, lockTimeout(call));
   else if (outcome.kind === 'found' && (await isFreshFor(core, outcome.entry, call))) give(round, call, outcome.entry);
   else if (outcome.kind === 'again' && stale && first) give(round, call, stale);
   else if (outcome.kind !== 'nothing') again.push(call);
@@ -194,6 +196,12 @@ async function follow(round: Round, item: Item, flight: Flight, { first }: { fir
 
 function give({ results }: Round, call: Call, value: CachedValue): void {
   results.set(call.key, { value: value.payload });
+}
+
+/** One key can't be had: then nothing of the call can, but where each key is somebody else's. */
+function fail({ batch }: Round, { key }: Call, reason: unknown): void {
+  if (!batch.failures) throw reason;
+  batch.failures.set(key, { reason });
 }
 
 function byKey(a: Looked, b: Looked): number {

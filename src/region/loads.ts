@@ -3,10 +3,19 @@
  * loads belong together and when they are sent; what is cached of them is the call's business.
  */
 import { enclosingCreation } from './context.js';
+import type { Failed } from './creating.js';
 import type { Found } from './creating-multi.js';
 
-type Results = ReadonlyMap<string, Found | undefined>;
-type Send = (self: unknown, ids: ReadonlyMap<string, unknown>) => Promise<Results>;
+/** Taken now, so that a test runner's fake timers don't hold it up. */
+const { nextTick } = process;
+
+/** What a call brings, by key: each load is somebody else's, and is told what concerns it. */
+export interface Loaded {
+  readonly found: ReadonlyMap<string, Found | undefined>;
+  readonly failures: ReadonlyMap<string, Failed>;
+}
+
+type Send = (self: unknown, ids: ReadonlyMap<string, unknown>) => Promise<Loaded>;
 
 /** Loads that are sent together: the ids by their keys, each once. */
 interface Batch {
@@ -14,7 +23,7 @@ interface Batch {
   /** The creation that they are made in: one that waits for itself must be recognised, and others not be taken for it. */
   readonly creation: unknown;
   readonly ids: Map<string, unknown>;
-  readonly results: Promise<Results>;
+  readonly results: Promise<Loaded>;
 }
 
 export class Loads {
@@ -32,7 +41,10 @@ export class Loads {
     for (const open of this.#open) if (open.self === self && open.creation === creation) batch = open;
     batch ??= this.#batch(self, creation);
     if (!batch.ids.has(key)) batch.ids.set(key, id);
-    return (await batch.results).get(key);
+    const { found, failures } = await batch.results;
+    const failure = failures.get(key);
+    if (failure) throw failure.reason;
+    return found.get(key);
   }
 
   #batch(self: unknown, creation: unknown): Batch {
@@ -52,7 +64,7 @@ function tickIsOver(): Promise<void> {
   return Promise.resolve().then(
     () =>
       new Promise((resolve) => {
-        process.nextTick(resolve);
+        nextTick(resolve);
       }),
   );
 }

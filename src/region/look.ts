@@ -317,7 +317,7 @@ export class Looks {
 }
 
 /** Of the version that we create, and with a creation time: what else there is, `get` gives, and a creation replaces. */
-function isCreated({ metadata }: CachedValue): boolean {
+export function isCreated({ metadata }: CachedValue): boolean {
   return metadata.v === VALUE_VERSION && metadata.ct > 0;
 }
 

@@ -53,8 +53,12 @@ export function overrides(options: Omit<GetOrCreateOptions<never>, 'expirationTi
   if (jitter !== undefined) given.jitter = checkFraction('jitter', jitter);
   if (shouldCache !== undefined) given.shouldCache = checkFunction('shouldCache', shouldCache);
   if (tags !== undefined) given.tags = checkTags(tags);
-  if (signal !== undefined) given.signal = checkMembers('signal', signal, ['addEventListener', 'throwIfAborted']);
+  if (signal !== undefined) given.signal = checkSignal(signal);
   return given;
+}
+
+export function checkSignal(signal: AbortSignal): AbortSignal {
+  return checkMembers('signal', signal, ['addEventListener', 'throwIfAborted']);
 }
 
 /** A duration, or yes (no limit) or no (0). */
@@ -70,7 +74,7 @@ function betaOption(beta: boolean | number): number {
   throw new ValidationError(`earlyRefresh must be true, false or a number from 0 on (beta), not ${shown(beta)}.`);
 }
 
-/** Names of tags: `ValidationError` for what is none. */
+/** Names of tags, a copy: `ValidationError` for what is none. */
 export function checkTags(tags: readonly string[]): readonly string[] {
   if (!Array.isArray(tags)) throw new ValidationError(`tags must be an array of strings, not ${shown(tags)}.`);
   for (const tag of tags) {
@@ -78,5 +82,5 @@ export function checkTags(tags: readonly string[]): readonly string[] {
       throw new ValidationError(`A tag must be text that is not empty and has no lone surrogate, not ${shown(tag)}.`);
     }
   }
-  return tags;
+  return [...tags];
 }

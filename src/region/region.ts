@@ -38,7 +38,7 @@ import {
   readInvalidateOptions,
   readSetOptions,
 } from './call-options.js';
-import { closed } from './closing.js';
+import { abortAfter, closed } from './closing.js';
 import { backendOf, Configured, manglerOf, type Owner } from './configured.js';
 import { isCreatingIn } from './context.js';
 import type { Core } from './core.js';
@@ -58,7 +58,7 @@ import { getOrCreate } from './get-or-create.js';
 import { getOrCreateMulti } from './get-or-create-multi.js';
 import { guardSettings } from './guard-settings.js';
 import { LocalInvalidation, LocalTags } from './invalidation.js';
-import { checkTags } from './policy-options.js';
+import { checkSignal, checkTags } from './policy-options.js';
 import { checkRegionOptions, regionSettings } from './region-options.js';
 import { freshnessOf } from './settings.js';
 import { Statistics } from './statistics.js';
@@ -79,6 +79,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   /** Its core, while calls may use it at once. */
   #live: Core | undefined;
   #closing: Promise<void> | undefined;
+  /** Aborts when `close()` has waited for as long as it may. */
+  readonly #late = new AbortController();
   /** Backends that were replaced, until they are at rest and closed. */
   readonly #retiring = new Set<Promise<void>>();
 
@@ -205,11 +207,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   /** In the keys' order, one command. */
-  getMulti<T extends Value = Value>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
+  async getMulti<T extends Value = Value>(keys: readonly string[], options?: GetOptions): Promise<(T | undefined)[]> {
+    const wanted = checkKeys(keys);
     return this.#use(async (core) => {
-      checkKeys(keys);
       const { asked, ignoreExpiration } = readGetOptions(core.settings, options, 'getMulti()');
-      const found = await core.looks.findMulti(keys, asked, ignoreExpiration);
+      const found = await core.looks.findMulti(wanted, asked, ignoreExpiration);
       return found.map((entry) => entry?.payload as T | undefined);
     });
   }
@@ -220,22 +222,18 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Stores a value. A creation of this key that is under way, in whatever process, can't overwrite it. Rejects when the store
    * can't be told; `SerializationError` before anything is written.
    */
-  set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
-    return this.#use((core) => {
-      const { ownExpiration, tags } = readSetOptions(options, 'set()');
-      return writeOne(core, key, { value, tags }, { settings: core.settings, ownExpiration });
-    });
+  async set<T extends Value>(key: string, value: T, options: SetOptions = {}): Promise<void> {
+    const { ownExpiration, tags } = readSetOptions(options, 'set()');
+    return this.#use((core) => writeOne(core, key, { value, tags }, { settings: core.settings, ownExpiration }));
   }
 
-  setMulti<T extends Value>(
+  async setMulti<T extends Value>(
     values: ReadonlyMap<string, T> | Readonly<Record<string, T>>,
     options: SetOptions = {},
   ): Promise<void> {
-    return this.#use((core) => {
-      const { ownExpiration, tags } = readSetOptions(options, 'setMulti()');
-      const given = new Map([...pairsOf(values)].map(([key, value]) => [key, { value, tags }]));
-      return writeMany(core, given, { settings: core.settings, ownExpiration });
-    });
+    const { ownExpiration, tags } = readSetOptions(options, 'setMulti()');
+    const given = new Map(pairsOf(values).map(([key, value]) => [key, { value, tags }]));
+    return this.#use((core) => writeMany(core, given, { settings: core.settings, ownExpiration }));
   }
 
   /** Removes it, finally: a creation that began before can't bring its value back, in whatever process. Rejects when the store can't be told. */
@@ -243,8 +241,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.#use((core) => deleteOne(core, key));
   }
 
-  deleteMulti(keys: readonly string[]): Promise<void> {
-    return this.#use((core) => deleteMany(core, checkKeys(keys)));
+  async deleteMulti(keys: readonly string[]): Promise<void> {
+    const meant = checkKeys(keys);
+    return this.#use((core) => deleteMany(core, meant));
   }
 
   // --------------------------------------------------------------------------------------------------------- creating
@@ -287,13 +286,17 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     creator: MultiCreator<ReadonlyMap<string, T>, Stale>,
     options?: GetOrCreateOptions<T>,
   ): Promise<(T | undefined)[]>;
-  getOrCreateMulti(keys: readonly string[], creator: unknown, options?: GetOrCreateOptions<never>): Promise<never[]> {
+  async getOrCreateMulti(
+    keys: readonly string[],
+    creator: unknown,
+    options?: GetOrCreateOptions<never>,
+  ): Promise<never[]> {
+    const wanted = checkKeys(keys);
     return this.#use(async (core) => {
-      checkKeys(keys);
       const settings = callSettings(core.settings, options, 'getOrCreateMulti()');
       const checked = checkFunction('The creator', creator) as AnyMultiCreator;
-      const found = await getOrCreateMulti(core, keys, { creator: checked, settings, anew: false });
-      return keys.map((key) => found.get(key)?.value as never);
+      const found = await getOrCreateMulti(core, wanted, { creator: checked, settings, anew: false });
+      return wanted.map((key) => found.get(key)?.value as never);
     });
   }
 
@@ -332,11 +335,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Every older entry that bears one of these tags is missing (`hard`, the default) or stale, at the price of one command, however
    * many there are. For all processes where the backend keeps generations, else in this one.
    */
-  invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
-    return this.#use((core) => {
-      const hard = readInvalidateOptions(options, 'invalidateTags()');
-      return invalidateTags(core, checkTags(tags), hard);
-    });
+  async invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
+    const hard = readInvalidateOptions(options, 'invalidateTags()');
+    const meant = checkTags(tags);
+    return this.#use((core) => invalidateTags(core, meant, hard));
   }
 
   /** Whether somebody is creating this key; takes nothing. The key as the caller knows it, unlike Python's. */
@@ -360,8 +362,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
    * Inside a creator of this region it would wait for itself: `ReentrantCreationError`.
    */
   async idle(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkObject('The options of idle()', options);
     refuseUnknown('idle()', options, ['signal']);
     const { signal } = options;
+    if (signal !== undefined) checkSignal(signal);
     signal?.throwIfAborted();
     if (isCreatingIn(this)) throw waitsForItself('idle()', 'Call it outside.');
     const rest = this.#rest();
@@ -386,7 +390,10 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
       const limit = timeout === undefined ? Number.POSITIVE_INFINITY : durationOption(timeout, 'timeout');
       if (timeout === undefined && isCreatingIn(this))
         throw waitsForItself('close()', 'Call it outside, or with a timeout.');
-      this.#closing ??= this.#close(limit);
+      this.#closing ??= this.#close();
+      // Of each call: one that is in more of a hurry than those before it is heard as well.
+      const stopLimit = abortAfter(this.#late, limit, this.#owner.clock);
+      this.#closing.then(stopLimit, stopLimit);
       return this.#closing;
     } catch (error) {
       return Promise.reject(error);
@@ -397,10 +404,11 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.close();
   }
 
-  async #close(limit: number): Promise<void> {
+  async #close(): Promise<void> {
     this.#live = undefined;
-    await this.#configured?.end(limit);
-    await Promise.all(this.#retiring);
+    const ended = this.#configured?.end(this.#late.signal);
+    await Promise.allSettled([ended, ...this.#retiring]);
+    await ended;
   }
 
   async #rest(): Promise<void> {
@@ -432,7 +440,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** A backend that was replaced: closed as soon as what goes on in it is done. */
   #retire(replaced: Configured): void {
-    const retired = replaced.end().catch((error: unknown) => this.#configured?.report('close', error));
+    const retired = replaced.end(this.#late.signal).catch((error: unknown) => this.#configured?.report('close', error));
     const done = retired.then(() => void this.#retiring.delete(done));
     this.#retiring.add(done);
   }

@@ -381,3 +381,18 @@ describe('with asMap', () => {
     await expect(load([1])).rejects.toThrow('With asMap, "load" must give a Map of values by id; it gave an array.');
   });
 });
+
+describe('the ids of a call', () => {
+  it('are those that it was called with, whatever the caller does with his array afterwards', async () => {
+    const { region } = setUp();
+    const find = region.cacheMultiOnArguments({ asMap: true })(async function find(ids: number[]) {
+      return new Map(ids.map((id) => [id, `value of ${id}`]));
+    });
+    for (const verb of [find, find.get, find.refresh]) {
+      const ids = [1];
+      const found = verb(ids);
+      ids[0] = 9;
+      expect(await found).toEqual(new Map([[1, 'value of 1']]));
+    }
+  });
+});

@@ -518,3 +518,21 @@ describe('a hit', () => {
     expect(asked).toEqual(['f|1', expect.any(CallPolicy)]);
   });
 });
+
+describe('options that are changed later', () => {
+  it('change nothing: what was checked is what holds', async () => {
+    const region = makeRegion().configure('memory');
+    const tags = ['t'];
+    const cached = region.cacheOnArguments({ tags })(async function cached(n: number) {
+      return n;
+    });
+    const options = { expirationTime: '1m' };
+    const patient = cached.with(options);
+    options.expirationTime = 'one day';
+    tags.push(5 as never);
+    expect(await patient(1)).toBe(1);
+    await cached.set(2, 2);
+    const stored = [await region.getCachedValue(cached.keyFor(1)), await region.getCachedValue(cached.keyFor(2))];
+    expect(stored.map((entry) => entry?.metadata.t)).toEqual([['t'], ['t']]);
+  });
+});

@@ -56,6 +56,37 @@ describe('load', () => {
     expect(asked()).toEqual([[1]]);
   });
 
+  it('an id that can’t be had rejects alone: its failure is remembered, or another’s creation of it fails', async () => {
+    const region = makeRegion().configure('memory', { errorBackoff: '1m' });
+    const no = new Error('no');
+    const load = region.cacheMultiOnArguments()(async function load(ids: number[]) {
+      if (ids.includes(1)) throw no;
+      return ids;
+    });
+    await load([3]);
+    await load([1]).catch(() => {});
+    const gate = new Gate();
+    const other = region.getOrCreate(load.keysFor([2])[0] ?? '', () => gate.passed()).catch(() => {});
+    const loads = Promise.allSettled([1, 2, 3, 4].map((id) => load.load(id)));
+    await new Promise((resolve) => setImmediate(resolve));
+    gate.fail('gone');
+    await other;
+    expect(await loads).toEqual([
+      { status: 'rejected', reason: no },
+      { status: 'rejected', reason: 'gone' },
+      { status: 'fulfilled', value: 3 },
+      { status: 'fulfilled', value: 4 },
+    ]);
+  });
+
+  it('is not held up by the fake timers of a test runner', async () => {
+    const { load } = setUp();
+    const held = vi.spyOn(process, 'nextTick').mockImplementation(() => {});
+    const loaded = await Promise.race([load.load(1), new Promise((resolve) => setTimeout(resolve, 1000))]);
+    held.mockRestore();
+    expect(loaded).toBe(10);
+  });
+
   it('of an id that a Map leaves out is undefined', async () => {
     const { region } = setUp();
     const load = region.cacheMultiOnArguments({ asMap: true })(async function load(ids: number[]) {

@@ -89,3 +89,11 @@ describe('the system clock', () => {
     for (const other of [1, {}, null, undefined]) expect(() => keepsAlive(other)).not.toThrow();
   });
 });
+
+describe('a FakeClock', () => {
+  it('that is moved twice at once is not turned back by the shorter way', async () => {
+    const clock = new FakeClock(0);
+    await Promise.all([clock.advance('10s'), clock.advance('1s')]);
+    expect(clock.now()).toBe(10_000);
+  });
+});

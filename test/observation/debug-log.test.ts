@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CachedValue } from '../../src/api.js';
 import { memoryBackend } from '../../src/backends/memory.js';
 import { debugLog } from '../../src/debug-log.js';
@@ -48,6 +48,24 @@ describe("Python's debug lines", () => {
     await region.getOrCreate('k', () => 2);
     stop();
     expect(lines[0]).toBe('Hard invalidation detected for key: "k"');
+  });
+
+  it('a logger that throws is a warning, and brings nothing down', async () => {
+    const said: string[] = [];
+    const hear = ({ message }: Error) => void said.push(message);
+    const uncaught = vi.fn();
+    process.on('warning', hear).on('uncaughtException', uncaught);
+    const region = makeRegion().configure('memory');
+    const debug = () => {
+      throw new Error('disk full');
+    };
+    const stop = debugLog({ debug }, region);
+    expect(await region.getOrCreate('k', () => 1)).toBe(1);
+    stop();
+    await new Promise(setImmediate);
+    process.off('warning', hear).off('uncaughtException', uncaught);
+    expect(uncaught).not.toHaveBeenCalled();
+    expect(said).toContain('The logger of debugLog() threw: Error: disk full');
   });
 
   it('of the region asked for only, and not after it was stopped; a creator that fails has no line', async () => {

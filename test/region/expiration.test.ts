@@ -68,6 +68,13 @@ describe('expiration', () => {
     expect(await bytes.get('k')).toBe(1);
   });
 
+  it('... once for all keys of a call', async () => {
+    const expirationTime = vi.fn(() => '10s');
+    const { region } = setUp({ expirationTime });
+    await region.getOrCreateMulti(['a', 'b', 'c'], (keys) => keys);
+    expect(expirationTime).toHaveBeenCalledTimes(1);
+  });
+
   it('a function is asked at each call', async () => {
     let expirationTime: string | undefined = '10s';
     const { region, clock } = setUp({ expirationTime: () => expirationTime });

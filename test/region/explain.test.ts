@@ -2,13 +2,27 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { CacheBackend } from '../../src/api.js';
+import { type CacheBackend, CachedValue } from '../../src/api.js';
 import { fileBackend } from '../../src/backends/file.js';
+import { memoryBackend } from '../../src/backends/memory.js';
 import { redisBackend } from '../../src/backends/redis.js';
 import { makeRegion } from '../../src/region/region.js';
 import { Gate } from '../../src/testing/gate.js';
 import { startRedis } from '../services/redis.js';
 import { kinds, setUp } from './support/kinds.js';
+
+it('explains what a creation takes no notice of as missing, though it can be read', async () => {
+  const backend = memoryBackend();
+  const region = makeRegion().configure(backend);
+  for (const [metadata, reason] of [
+    [{ ct: 0, v: 2 }, 'without a creation time'],
+    [{ ct: 1, v: 1 }, 'of version 1, not 2'],
+  ] as const) {
+    await backend.set('k', new CachedValue('odd', metadata));
+    expect(await region.explain('k')).toMatchObject({ state: 'missing', reason });
+    expect(await region.getOrCreate('k', () => 'new')).toBe('new');
+  }
+});
 
 for (const [kind, backend] of Object.entries(kinds)) {
   describe(`explain, on ${kind}`, () => {

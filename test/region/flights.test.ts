@@ -376,4 +376,17 @@ describe('the creations that a creation stands in', () => {
     const outer = creation();
     await outer.run({}, async () => expect((await begunAfter(creation())).parent).toBe(outer));
   });
+
+  it('... also where the next one begins before the creator that starts it has settled', async () => {
+    let last = creation();
+    for (let round = 0; round < 10; round++) {
+      const above = last;
+      await above.run({}, () => {
+        last = creation();
+      });
+    }
+    let links = 0;
+    for (let above = last.parent; above; above = above.parent) links++;
+    expect(links).toBeLessThanOrEqual(2);
+  });
 });

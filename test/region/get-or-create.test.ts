@@ -272,6 +272,19 @@ for (const [kind, backend] of Object.entries(kinds)) {
       expect(await region.get('k')).toBeUndefined();
     });
 
+    it('shouldCache that answers neither true nor false is an error, and nothing is stored', async () => {
+      const { region } = setUp();
+      for (const answer of [undefined, 0, 'yes', Promise.resolve(false)]) {
+        const options = { shouldCache: () => answer as never };
+        await expect(region.getOrCreate('k', () => 1, options)).rejects.toThrow(
+          /^What shouldCache answers with must be/,
+        );
+        await expect(region.getOrCreateMulti(['k'], (keys) => keys, options)).rejects.toThrow(/true or false/);
+      }
+      expect(await region.keyIsLocked('k')).toBe(false);
+      expect(await region.get('k')).toBeUndefined();
+    });
+
     it('the context: key, stale value, own expiration, dontCache', async () => {
       const { region, clock } = setUp();
       await region.getOrCreate('k', ({ key, stale, expireAfter }) => {

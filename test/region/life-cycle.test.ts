@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { BackendHost } from '../../src/api.js';
 import { memoryBackend } from '../../src/backends/memory.js';
 import { nullBackend } from '../../src/backends/null.js';
 import { ReentrantCreationError, RegionClosedError, ValidationError } from '../../src/errors.js';
@@ -195,6 +196,42 @@ describe('close()', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('... also those of before a wrap(), and those of a backend that was replaced', async () => {
+    for (const change of [
+      (region: CacheRegion) => region.wrap(class extends ProxyBackend {}),
+      (region: CacheRegion) => region.configure('memory', { replaceExistingBackend: true }),
+    ]) {
+      const clock = new FakeClock();
+      const backend = closable();
+      const region = makeRegion({ clock }).configure(backend);
+      const gate = new Gate();
+      const told = Promise.allSettled([region.getOrCreate('k', () => gate.passed())]);
+      await gate.arrived;
+      change(region);
+      const closing = region.close({ timeout: '5s' });
+      await clock.advance('5s');
+      await closing;
+      expect(await told).toEqual([{ status: 'rejected', reason: expect.any(RegionClosedError) }]);
+      expect(backend.close).toHaveBeenCalledTimes(1);
+      expect(clock.pending).toBe(0);
+    }
+  });
+
+  it('... also when it was called without a limit before', async () => {
+    const clock = new FakeClock();
+    const region = makeRegion({ clock }).configure('memory');
+    const gate = new Gate();
+    const told = Promise.allSettled([region.getOrCreate('k', () => gate.passed())]);
+    await gate.arrived;
+    const closing = region.close();
+    await clock.advance('1h');
+    void region.close({ timeout: '5s' });
+    await clock.advance('5s');
+    await closing;
+    expect(await told).toEqual([{ status: 'rejected', reason: expect.any(RegionClosedError) }]);
+    expect(clock.pending).toBe(0);
+  });
+
   it('... and nobody creates in a region that is closed: who waited is told so', async () => {
     const clock = new FakeClock();
     const backend = closable();
@@ -261,6 +298,17 @@ describe('close()', () => {
     await expect(region.get('k')).rejects.toThrow(RegionClosedError);
   });
 
+  it('leaves no timer of a failure that was remembered, also of before a wrap()', async () => {
+    const clock = new FakeClock();
+    const region = makeRegion({ clock }).configure('memory', { errorBackoff: '1h' });
+    const fail = (key: string) => region.getOrCreate(key, () => Promise.reject(new Error('no'))).catch(() => {});
+    await fail('a');
+    region.wrap(ProxyBackend);
+    await fail('b');
+    await region.close();
+    expect(clock.pending).toBe(0);
+  });
+
   it('await using closes it', async () => {
     const backend = closable();
     {
@@ -300,6 +348,12 @@ describe('idle()', () => {
     gate.open();
     await idle;
     expect(await region.get('k')).toBe('new');
+  });
+
+  it('refuses what are no options, and what is no signal', async () => {
+    const region = makeRegion().configure('memory');
+    await expect(region.idle(null as never)).rejects.toThrow(ValidationError);
+    await expect(region.idle({ signal: 'now' as never })).rejects.toThrow(/^signal must be an object/);
   });
 
   it('a signal ends the wait, not the work', async () => {
@@ -395,6 +449,20 @@ describe('a replaced backend', () => {
 });
 
 describe('wrap()', () => {
+  it('attaches the proxy, as configure() does', () => {
+    const clock = new FakeClock();
+    const attached: unknown[] = [];
+    class Timing extends ProxyBackend {
+      override attach(host: BackendHost): void {
+        attached.push(host.clock);
+        super.attach(host);
+      }
+    }
+    makeRegion({ clock }).configure('memory', { wrap: [Timing] });
+    makeRegion({ clock }).configure('memory').wrap(Timing);
+    expect(attached).toEqual([clock, clock]);
+  });
+
   it('puts a proxy in front, whatever goes on', async () => {
     const backend = new LaterBackend();
     const region = makeRegion().configure(backend);

@@ -1,8 +1,10 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
 import { CachedValue, type ConfigureOptions } from '../../src/api.js';
 import { memoryBackend, memorySerializedBackend } from '../../src/backends/memory.js';
 import { SerializationError, ValidationError } from '../../src/errors.js';
 import { makeRegion } from '../../src/region/region.js';
+import { registerBackend } from '../../src/registry.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { LaterBackend } from './support/later-backend.js';
 
@@ -210,5 +212,38 @@ describe('writing', () => {
     await clock.advance('90s');
     expect(value?.age).toBe(90_000);
     expect(new CachedValue(1, { ct: 1, v: 2 }).age).toBeGreaterThan(1_700_000_000_000);
+  });
+});
+
+describe('what a call is given', () => {
+  it('is read when it is called: arrays and options that the caller changes afterwards change nothing', async () => {
+    const load = () => Promise.resolve({ default: () => memoryBackend() });
+    registerBackend('test-given', load);
+    for (const name of ['memory', 'test-given']) {
+      const region = makeRegion().configure(name);
+      const [keys, tags, values] = [['a', 'b'], ['t'], new Map([['b', 2]])];
+      const written = [region.set('a', 1, { tags }), region.setMulti(values, { tags })];
+      tags[0] = 'u';
+      values.clear();
+      await Promise.all(written);
+      expect((await region.getCachedValue('a'))?.metadata.t).toEqual(['t']);
+      const found = [region.getMulti(keys), region.getOrCreateMulti(keys, (missing) => missing)];
+      keys.reverse();
+      expect(await Promise.all(found)).toEqual([
+        [1, 2],
+        [1, 2],
+      ]);
+      const gone = region.deleteMulti(keys);
+      keys.length = 0;
+      await gone;
+      expect(await region.getMulti(['a', 'b'])).toEqual([undefined, undefined]);
+    }
+  });
+
+  it('setMulti takes a Map of any realm, and refuses what it would write nothing of', async () => {
+    const { region } = onBytes();
+    await region.setMulti(runInNewContext('new Map([["k", 1]])'));
+    expect(await region.get('k')).toBe(1);
+    await expect(region.setMulti(new Set(['k']) as never)).rejects.toThrow('must be a Map or a plain object');
   });
 });

@@ -432,3 +432,10 @@ describe('statistics', () => {
     expect(counters(other)).toEqual({ hits: 1 });
   });
 });
+
+it('what was copied of the statistics stays as it was', async () => {
+  const region = makeRegion().configure('memory');
+  const before = { ...region.statistics };
+  await region.getOrCreate('k', () => 1);
+  expect([before.creationTime.count, region.statistics.creationTime.count]).toEqual([0, 1]);
+});
