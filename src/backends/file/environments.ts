@@ -84,7 +84,8 @@ async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: Loc
   if (file?.kind === 'begun') truncateSync(path, 0);
   // The map may then be read to its end; should it have been damaged, it gets its size back.
   if (file?.kind === 'short') truncateSync(path, file.wanted);
-  lockFile.enter({ isSynced });
+  lockFile.enter();
+  if (file?.kind === 'missing' || file?.kind === 'begun') lockFile.mark({ isSynced });
   const db = await lockFile.still(() =>
     openLmdb({
       path,
@@ -99,6 +100,8 @@ async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: Loc
   const environment = new Environment(db, path, { sync: isSynced, lockFile });
   try {
     if (file?.kind === 'short') readThrough(db);
+    refuseOthers(db);
+    lockFile.mark({ isSynced });
     environment.transaction(() => claim(db));
     environment.transaction(() => sweepLeases(db));
   } catch (error) {
@@ -114,13 +117,18 @@ function refuseForeign(path: string): void {
   if (file.kind === 'refused') throw new BackendUnavailableError(unusable(path, file.why));
 }
 
-/** Marks an empty file as ours; refuses others. */
+/** Says in an empty file that it is ours. */
 function claim(db: Lmdb): void {
+  refuseOthers(db);
+  if (!db.getBinary(FORMAT)) db.put(FORMAT, Buffer.from(`${FORMAT_TEXT}${FORMAT_VERSION}`, 'latin1'));
+}
+
+/** Reads only. */
+function refuseOthers(db: Lmdb): void {
   const format = db.getBinary(FORMAT)?.toString('latin1');
   if (format === undefined) {
     for (const _ of db.getRange({ start: Buffer.of(0), end: Buffer.of(255), limit: 1 }))
       throw new Error('it belongs to another program');
-    db.put(FORMAT, Buffer.from(`${FORMAT_TEXT}${FORMAT_VERSION}`, 'latin1'));
     return;
   }
   if (!format.startsWith(FORMAT_TEXT)) throw new Error('it belongs to another program');

@@ -2,7 +2,7 @@
  * What a file is before LMDB is let near it: LMDB maps a file into memory, and one that is cut short or none of its own can end the process.
  * Reads the two meta pages only; changes nothing.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /**
  * `missing`: or empty. `begun`: its creator died before anything stood in it. `short`: pages at its end are missing, which may be so when
@@ -21,7 +21,8 @@ const DATA_VERSION = 2;
 export function inspect(path: string): Inspected {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    // A pipe would wait for somebody to write to it; Windows has no such flag.
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ENOENT') return { kind: 'missing' };
     throw error;

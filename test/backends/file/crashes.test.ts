@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, truncateSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { startProcess } from './support/child.js';
-import { newFile, opened } from './support/folder.js';
+import { newFile, opened, rebooted } from './support/folder.js';
 
 const KEYS = 40;
 const names = Array.from({ length: KEYS }, (_, at) => `k${at}`);
@@ -72,13 +72,6 @@ describe('processes that are killed', () => {
 });
 
 describe('a crash of the machine', () => {
-  const markOf = (filename: string) => readFileSync(`${filename}-leases`, 'latin1');
-  const rebooted = (filename: string) =>
-    writeFileSync(
-      `${filename}-leases`,
-      markOf(filename).replace(/ [0-9a-f-]{36} /, ' 00000000-0000-0000-0000-000000000000 '),
-    );
-
   it('with the file closed: what it holds is kept', async () => {
     const filename = newFile();
     const first = await opened({ filename });
