@@ -40,6 +40,17 @@ describe('waiters in the same process', () => {
 });
 
 describe('a lease of a process', () => {
+  it.each([true, false])(
+    'that is asked for with a signal that has aborted (wait: %s) rejects with its reason',
+    async (wait) => {
+      const backend = await opened({ filename: newFile() });
+      const reason = new Error('changed my mind');
+      await expect(
+        (async () => mutexOf(backend, 'k').acquire({ wait, signal: AbortSignal.abort(reason) }))(),
+      ).rejects.toBe(reason);
+    },
+  );
+
   it('that is voided here is told at once, not when it is renewed', async () => {
     const backend = await opened({ filename: newFile() });
     const lease = await acquired(backend, 'k');
