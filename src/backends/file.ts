@@ -19,6 +19,7 @@ import { systemClock } from '../clock.js';
 import { RegionClosedError, ValueTooLargeError } from '../errors.js';
 import { lockState } from '../lock/lock-state.js';
 import { andThen } from '../promises.js';
+import { sizeInFile } from './file/entries.js';
 import { NAMESPACE, nameOf } from './file/keys.js';
 import { type FileStore, openStore } from './file/store.js';
 import { checkFileArguments, type FileArguments } from './file-arguments.js';
@@ -205,7 +206,7 @@ interface Write {
 function writeAll(store: FileStore, { entries, ttlOf, leases, generation }: Write): ReadonlySet<string> {
   const { environment, entries: stored, generations, leases: own } = store;
   let adding = 0;
-  for (const bytes of entries.values()) adding += bytes.byteLength;
+  for (const [key, bytes] of entries) adding += sizeInFile(key, bytes);
   const { refused, tooLarge } = environment.transaction(() => {
     const refused = new Set<string>();
     const tooLarge: string[] = [];
