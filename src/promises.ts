@@ -10,6 +10,21 @@ export function andThen<T, R>(answer: Awaitable<T>, next: (value: T) => Awaitabl
   return isPromiseLike(answer) ? answer.then(next) : next(answer);
 }
 
+/**
+ * Asks once for each, and answers with all of it. Where one of them throws instead of answering, that comes out, and how those that
+ * were asked before end is nobody's any more: a rejection among them would be an unhandled one, and the end of the process.
+ */
+export function allOf<T, R>(items: Iterable<T>, ask: (item: T) => Awaitable<R>): Awaitable<R[]> {
+  const answers: Awaitable<R>[] = [];
+  try {
+    for (const item of items) answers.push(ask(item));
+  } catch (error) {
+    for (const answer of answers) if (isPromiseLike(answer)) answer.then(undefined, () => {});
+    throw error;
+  }
+  return all(answers);
+}
+
 /** Answers of many, at once where all are there. */
 export function all<T>(answers: readonly Awaitable<T>[]): Awaitable<T[]> {
   // None of them is a promise.

@@ -22,7 +22,7 @@ import type {
 } from './api.js';
 import { CantDeserializeError, ValidationError } from './errors.js';
 import { lockState } from './lock/lock-state.js';
-import { all, andThen, isPromiseLike } from './promises.js';
+import { allOf, andThen, isPromiseLike } from './promises.js';
 
 /**
  * Forwards everything to `proxied`. A subclass that watches or refuses overrides verbs: `get`, `set` and `delete` see every read,
@@ -102,9 +102,9 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
   }
 
   getMulti(keys: readonly string[], options?: ReadOptions): Awaitable<(Stored | undefined)[]> {
-    if (this.#overrides('get')) return all(keys.map((key) => this.get(key, options)));
+    if (this.#overrides('get')) return allOf(keys, (key) => this.get(key, options));
     return andThen(this.proxied.getMulti(keys, options), (found) =>
-      all(keys.map((key, at) => this.#decoded(key, found[at]))),
+      allOf(keys.entries(), ([at, key]) => this.#decoded(key, found[at])),
     );
   }
 
@@ -119,14 +119,14 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
   ): Awaitable<ReadonlySet<string> | void> {
     const { ttl, leases, generation } = options;
     if (this.#overrides('set')) {
-      const answers = [...entries].map(([key, stored]) => {
+      const answers = allOf(entries, ([key, stored]) => {
         const own = typeof ttl === 'number' ? ttl : ttl?.get(key);
         return this.set(key, stored, { ttl: own, lease: leases?.get(key), generation });
       });
-      return andThen(all(answers), (settled) => new Set([...entries.keys()].filter((_, at) => settled[at] === false)));
+      return andThen(answers, (settled) => new Set([...entries.keys()].filter((_, at) => settled[at] === false)));
     }
     const inner = leases && new Map([...leases].map(([key, lease]) => [key, innerLease(lease)]));
-    const encoded = all([...entries].map(([key, stored]) => this.#encoded(key, stored)));
+    const encoded = allOf(entries, ([key, stored]) => this.#encoded(key, stored));
     return andThen(encoded, (list) => {
       const written = new Map<string, Storable>();
       for (const [at, key] of [...entries.keys()].entries()) {
@@ -142,7 +142,11 @@ export class ProxyBackend<Stored extends Storable = Storable> implements CacheBa
   }
 
   deleteMulti(keys: readonly string[]): Awaitable<void> {
-    if (this.#overrides('delete')) return andThen(all(keys.map((key) => this.delete(key))), () => undefined);
+    if (this.#overrides('delete'))
+      return andThen(
+        allOf(keys, (key) => this.delete(key)),
+        () => undefined,
+      );
     return this.proxied.deleteMulti(keys);
   }
 

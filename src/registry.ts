@@ -254,8 +254,13 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
 }
 
-async function made(name: string, module: { default: BackendFactory }, args: object): Promise<CacheBackend> {
-  const factory: unknown = module.default;
+/** What `registerBackend` loads is the application's word, which may be nothing at all. */
+async function made(
+  name: string,
+  module: { default: BackendFactory } | undefined,
+  args: object,
+): Promise<CacheBackend> {
+  const factory: unknown = module?.default;
   if (typeof factory !== 'function')
     throw new ValidationError(
       `The default export of the backend "${name}" must be its factory, not ${shown(factory)}.`,

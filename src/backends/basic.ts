@@ -1,5 +1,6 @@
 /** A start for backends of third parties: say what it stores, write `get`, `set` and `delete`; the verbs for many are made of them. */
 import type { Awaitable, CacheBackend, Storable, StoreMultiOptions, StoreOptions, StoresOf } from '../api.js';
+import { allOf } from '../promises.js';
 
 export abstract class BasicBackend<Stored extends Storable = Uint8Array> implements CacheBackend<Stored> {
   abstract readonly stores: StoresOf<Stored>;
@@ -8,7 +9,7 @@ export abstract class BasicBackend<Stored extends Storable = Uint8Array> impleme
   abstract delete(key: string): Awaitable<void>;
 
   async getMulti(keys: readonly string[]): Promise<(Stored | undefined)[]> {
-    return Promise.all(keys.map((key) => this.get(key)));
+    return allOf(keys, (key) => this.get(key));
   }
 
   async setMulti(
@@ -26,6 +27,6 @@ export abstract class BasicBackend<Stored extends Storable = Uint8Array> impleme
   }
 
   async deleteMulti(keys: readonly string[]): Promise<void> {
-    await Promise.all(keys.map((key) => this.delete(key)));
+    await allOf(keys, (key) => this.delete(key));
   }
 }

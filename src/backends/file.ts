@@ -19,6 +19,7 @@ import { systemClock } from '../clock.js';
 import { RegionClosedError, ValueTooLargeError } from '../errors.js';
 import { lockState } from '../lock/lock-state.js';
 import { andThen } from '../promises.js';
+import { sizeInFile } from './file/entries.js';
 import { NAMESPACE, nameOf } from './file/keys.js';
 import { type FileStore, openStore } from './file/store.js';
 import { checkFileArguments, type FileArguments } from './file-arguments.js';
@@ -113,10 +114,10 @@ class FileBackend implements CacheBackend<Uint8Array> {
       environment.transaction(() => {
         for (const key of keys) {
           entries.remove(nameOf(NAMESPACE.entry, key));
-          leases?.void(key);
+          leases.void(key);
         }
       });
-      leases?.voided(keys);
+      leases.voided(keys);
     });
   }
 
@@ -125,9 +126,9 @@ class FileBackend implements CacheBackend<Uint8Array> {
     if (!distributedLock) return undefined;
     if (mutex) return this.#fencing(key, mutex(key));
     return {
-      locked: () => this.#use(({ leases }) => leases?.stateOf(key).held ?? false),
-      inspect: () => this.#use(({ leases }) => leases?.stateOf(key) ?? { held: false }),
-      acquire: (options) => this.#use(({ leases }) => leases?.acquire(key, options)),
+      locked: () => this.#use(({ leases }) => leases.stateOf(key).held),
+      inspect: () => this.#use(({ leases }) => leases.stateOf(key)),
+      acquire: (options) => this.#use(({ leases }) => leases.acquire(key, options)),
     };
   }
 
@@ -140,7 +141,7 @@ class FileBackend implements CacheBackend<Uint8Array> {
         const outer = await mutex.acquire(how);
         if (!outer) return undefined;
         try {
-          return await this.#use(({ leases }) => leases?.adopt(key, outer, records));
+          return await this.#use(({ leases }) => leases.adopt(key, outer, records));
         } catch (error) {
           await (async () => outer.release())().catch((trouble: unknown) => this.#host.report('release', trouble, key));
           throw error;
@@ -152,7 +153,7 @@ class FileBackend implements CacheBackend<Uint8Array> {
   acquireMulti(keys: readonly string[], options?: ReadOptions): Awaitable<ReadonlyMap<string, Lease>> | undefined {
     const { mutex, distributedLock = true } = this.#args;
     if (mutex || !distributedLock) return undefined;
-    return this.#use(({ leases }) => leases?.tryAcquire(keys, options?.records) ?? new Map());
+    return this.#use(({ leases }) => leases.tryAcquire(keys, options?.records));
   }
 
   /** Idempotent. Gives back what is held; the file is closed with the last backend object of the process that uses it. */
@@ -205,27 +206,27 @@ interface Write {
 function writeAll(store: FileStore, { entries, ttlOf, leases, generation }: Write): ReadonlySet<string> {
   const { environment, entries: stored, generations, leases: own } = store;
   let adding = 0;
-  for (const bytes of entries.values()) adding += bytes.byteLength;
+  for (const [key, bytes] of entries) adding += sizeInFile(key, bytes);
   const { refused, tooLarge } = environment.transaction(() => {
     const refused = new Set<string>();
     const tooLarge: string[] = [];
     stored.evicted = 0;
     for (const [key, bytes] of entries) {
       const lease = leases?.get(key);
-      const stands = lease && own ? own.take(key, lease) : true;
+      const stands = lease ? own.take(key, lease) : true;
       if (!stands || (generation && !generations.allows(generation, [key], { committing: lease !== undefined }))) {
         refused.add(key);
         continue;
       }
-      if (!lease) own?.void(key);
+      if (!lease) own.void(key);
       if (!stored.put(nameOf(NAMESPACE.entry, key), bytes, ttlOf(key))) tooLarge.push(key);
     }
     return { refused, tooLarge };
   }, adding);
   stored.evictions += stored.evicted;
-  for (const lease of leases?.values() ?? []) own?.settled(lease);
+  for (const lease of leases?.values() ?? []) own.settled(lease);
   const overruled = [...entries.keys()].filter((key) => !leases?.has(key) && !refused.has(key));
-  own?.voided(overruled);
+  own.voided(overruled);
   if (tooLarge.length === 0) return refused;
   throw new ValueTooLargeError(
     `The cache file "${environment.path}" takes no entry of this size for ${tooLarge.map((key) => JSON.stringify(key)).join(', ')}. Raise maxSize, or store less.`,

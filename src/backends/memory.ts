@@ -4,7 +4,7 @@
  */
 import type { Awaitable, CacheBackend, Storable, StoreMultiOptions, StoresOf } from '../api.js';
 import { ValidationError } from '../errors.js';
-import { isPromiseLike } from '../promises.js';
+import { allOf, isPromiseLike } from '../promises.js';
 import { shown } from '../shown.js';
 import { checkCount, checkFunction, checkMembers, checkObject, refuseUnknown } from '../validation.js';
 import { Sieve } from './sieve.js';
@@ -64,7 +64,7 @@ export function checkMemoryArguments(args: MemoryArguments, stores: 'values' | '
 
 class MemoryBackend<Stored extends Storable = Storable> implements CacheBackend<Stored> {
   readonly stores: StoresOf<Stored>;
-  readonly #entries: { get(key: string): Stored | undefined; delete(key: string): unknown };
+  readonly #entries: { get(key: string): Awaitable<Stored | undefined>; delete(key: string): unknown };
   readonly #sieve: Sieve<Stored> | undefined;
   readonly #write: (key: string, stored: Stored) => unknown;
 
@@ -89,12 +89,12 @@ class MemoryBackend<Stored extends Storable = Storable> implements CacheBackend<
     return this.#sieve?.evictions ?? 0;
   }
 
-  get(key: string): Stored | undefined {
+  get(key: string): Awaitable<Stored | undefined> {
     return this.#entries.get(key);
   }
 
-  getMulti(keys: readonly string[]): (Stored | undefined)[] {
-    return keys.map((key) => this.#entries.get(key));
+  getMulti(keys: readonly string[]): Awaitable<(Stored | undefined)[]> {
+    return allOf(keys, (key) => this.#entries.get(key));
   }
 
   /** How long it must be kept is for stores without a bound of their own; here the region judges what it reads. */
@@ -103,7 +103,7 @@ class MemoryBackend<Stored extends Storable = Storable> implements CacheBackend<
   }
 
   setMulti(entries: ReadonlyMap<string, Stored>, _options?: StoreMultiOptions): Awaitable<void> {
-    return allDone(Array.from(entries, ([key, stored]) => this.#write(key, stored)));
+    return done(allOf(entries, ([key, stored]) => this.#write(key, stored)));
   }
 
   delete(key: string): Awaitable<void> {
@@ -111,17 +111,13 @@ class MemoryBackend<Stored extends Storable = Storable> implements CacheBackend<
   }
 
   deleteMulti(keys: readonly string[]): Awaitable<void> {
-    return allDone(keys.map((key) => this.#entries.delete(key)));
+    return done(allOf(keys, (key) => this.#entries.delete(key)));
   }
 }
 
-/** A store of the user's may answer later, and fail then. */
+/** A store of the user's may answer later, and fail then. Whether and with what is of no interest. */
 function done(answer: unknown): Awaitable<void> {
   if (isPromiseLike(answer)) return answer.then(() => {});
-}
-
-function allDone(answers: readonly unknown[]): Awaitable<void> {
-  if (answers.some(isPromiseLike)) return Promise.all(answers).then(() => {});
 }
 
 function byteSize(stored: Storable): number {

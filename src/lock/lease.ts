@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Awaitable, Clock, Lease, LossReason, Storable } from '../api.js';
+import { afterTurn } from '../turn.js';
 import { after } from './timer.js';
 import { tellLoss } from './trouble.js';
 
@@ -102,9 +103,17 @@ export class KeptLease implements Lease {
     this.#stopRenewal();
   }
 
-  /** Nobody has confirmed it for as long as the store keeps it: it may be another's by now. */
+  /** Nobody has confirmed it for as long as the store keeps it: it may be another's by now. An answer that waits to be read confirms it, too. */
   #expire(ms: number): () => void {
-    return after(this.#options.clock, ms, () => this.lose('voided'));
+    let isOver = false;
+    const expire = () => {
+      if (!isOver) this.lose('voided');
+    };
+    const stop = after(this.#options.clock, ms, () => afterTurn(expire));
+    return () => {
+      isOver = true;
+      stop();
+    };
   }
 
   #renewLater(): () => void {

@@ -124,10 +124,11 @@ export class LocalMutex implements CacheMutex {
         },
       };
       const stopListening = onAbort(signal, waiter.abort);
-      const stopLimit = after(this.#clock, ms, () => {
+      const limit = () => {
         leave();
         resolve(undefined);
-      });
+      };
+      const stopLimit = after(this.#clock, ms, limit, { isAwaited: true });
       this.#queue.add(waiter);
     });
   }

@@ -50,12 +50,13 @@ export class ReadWriteMutex {
           resolve(this.#take(mode));
         },
       };
-      const stopLimit = after(this.#clock, ms, () => {
+      const limit = () => {
         this.#queue.delete(waiter);
         resolve(undefined);
         // A writer that gives up may have been all that readers behind it waited for.
         this.#next();
-      });
+      };
+      const stopLimit = after(this.#clock, ms, limit, { isAwaited: true });
       this.#queue.add(waiter);
     });
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { all, andThen, isPromiseLike } from '../../src/promises.js';
+import { all, allOf, andThen, isPromiseLike } from '../../src/promises.js';
+import { unhandledRejections } from '../support/unhandled.js';
 
 describe('answers and promises of answers', () => {
   it.each([undefined, null, 0, '', 'then', {}, { then: 5 }, [], () => {}])('%j is an answer', (answer) => {
@@ -20,6 +21,19 @@ describe('answers and promises of answers', () => {
     expect(isPromiseLike(all([1, Promise.resolve(2)]))).toBe(true);
     expect(await all([1, Promise.resolve(2), 3])).toEqual([1, 2, 3]);
     await expect(all([1, Promise.reject(new Error('no'))])).rejects.toThrow('no');
+  });
+
+  it('many that are asked for are the same; where one throws, that comes out, and no rejection of another is left unhandled', async () => {
+    expect(allOf(new Set([1, 2]), (item) => item * 2)).toEqual([2, 4]);
+    expect(await allOf([1, 2], async (item) => item * 2)).toEqual([2, 4]);
+    const unhandled = await unhandledRejections(() => {
+      const ask = (item: number) => {
+        if (item === 2) throw new Error('at once');
+        return Promise.reject(new Error('later'));
+      };
+      expect(() => allOf([1, 2, 3], ask)).toThrow('at once');
+    });
+    expect(unhandled).toEqual([]);
   });
 
   it('what goes wrong at once is thrown, what goes wrong later is a rejection', async () => {

@@ -1,4 +1,5 @@
 /** Leases that a store keeps, and the one wait loop of distributed locks. */
+import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import type { Awaitable, Clock } from '../../src/api.js';
 import { ValidationError } from '../../src/errors.js';
@@ -99,6 +100,27 @@ describe('a kept lease', () => {
     answer(true);
     await clock.advance(60_000);
     expect([losses, lease.stands, renewals]).toEqual([['voided'], false, [3000]]);
+  });
+
+  it('is kept by an answer that is there, though the event loop was held up past its time before it was read', async () => {
+    const timers: { readonly ms: number; readonly run: () => void }[] = [];
+    const clock: Clock = {
+      now: () => 0,
+      setTimeout: (run, ms) => timers.push({ ms, run }),
+      clearTimeout: () => {},
+    };
+    const fire = (of: number) => timers.find(({ ms }) => ms === of)?.run();
+    const { port1: store, port2: here } = new MessageChannel();
+    const renew = () => new Promise<boolean>((resolve) => here.once('message', resolve));
+    const { lease, losses } = keptLease({ clock, renew });
+    fire(3000);
+    await settle();
+    store.postMessage(true);
+    fire(9000);
+    await settle();
+    expect([losses, lease.stands]).toEqual([[], true]);
+    await lease.release();
+    here.close();
   });
 
   it('its time counts from when the renewal was sent, not from when the answer came', async () => {

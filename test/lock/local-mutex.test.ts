@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { LocalLocks } from '../../src/lock/local-locks.js';
 import { LocalMutex } from '../../src/lock/local-mutex.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { Gate } from '../../src/testing/gate.js';
+import { builtPath } from '../support/built.js';
 
 const held = async (mutex: LocalMutex) => {
   const lease = await mutex.acquire();
@@ -189,4 +191,14 @@ describe('LocalLocks', () => {
     ).toThrow('disk');
     expect(locks.size).toBe(0);
   });
+});
+
+it('who waits for a limited time is told when it is over, though nothing else keeps the process alive', async () => {
+  const program = `
+    const { LocalMutex } = await import(${JSON.stringify(`file://${await builtPath()}/lock/index.js`)});
+    const mutex = new LocalMutex();
+    await mutex.acquire();
+    console.log(await mutex.acquire({ wait: '10ms' }));`;
+  const said = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  expect(said).toMatchObject({ stdout: 'undefined\n', status: 0 });
 });

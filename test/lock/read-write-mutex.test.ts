@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { ReadWriteMutex } from '../../src/lock/index.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
+import { builtPath } from '../support/built.js';
 
 const free = async (held: AsyncDisposable | undefined) => held?.[Symbol.asyncDispose]();
 
@@ -51,4 +53,14 @@ describe('ReadWriteMutex', () => {
     await free(one);
     expect(await mutex.acquireWrite({ wait: false })).toBeUndefined();
   });
+});
+
+it('who waits for a limited time is told when it is over, though nothing else keeps the process alive', async () => {
+  const program = `
+    const { ReadWriteMutex } = await import(${JSON.stringify(`file://${await builtPath()}/lock/index.js`)});
+    const mutex = new ReadWriteMutex();
+    await mutex.acquireRead();
+    console.log(await mutex.acquireWrite({ wait: '10ms' }));`;
+  const said = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  expect(said).toMatchObject({ stdout: 'undefined\n', status: 0 });
 });

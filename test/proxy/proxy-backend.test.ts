@@ -7,6 +7,7 @@ import { makeRegion } from '../../src/region/region.js';
 import { jsonSerializer } from '../../src/serializers.js';
 import { FakeClock } from '../../src/testing/fake-clock.js';
 import { FencedBackend, LaterBackend, SharedStore } from '../region/support/later-backend.js';
+import { unhandledRejections } from '../support/unhandled.js';
 
 const entry = (payload: unknown) => new CachedValue(payload, { ct: 1, v: 2 });
 
@@ -587,4 +588,34 @@ describe('a proxy that overrides verbs', () => {
     value.list.push(2);
     expect(await region.get('k')).toEqual({ list: [1] });
   });
+});
+
+it('a verb that throws for one of many keys leaves no rejection of another unhandled', async () => {
+  const down = async () => {
+    throw new Error('down');
+  };
+  const choosy = (key: string) => {
+    if (key === 'bad') throw new Error('refused');
+    return down();
+  };
+  class Choosy extends ProxyBackend<CachedValue> {
+    override get = choosy;
+    override set = choosy;
+    override delete = choosy;
+  }
+  class ChoosyEncoding extends ProxyBackend<CachedValue> {
+    override encode = choosy;
+    override decode = choosy;
+  }
+  const memory = memoryBackend();
+  const entries = new Map(['good', 'bad'].map((key) => [key, entry(1)]));
+  await memory.setMulti(entries);
+  const unhandled = await unhandledRejections(async () => {
+    for (const backend of [wrapBackend(Choosy, memory), wrapBackend(ChoosyEncoding, memory)]) {
+      expect(() => backend.getMulti(['good', 'bad'])).toThrow('refused');
+      expect(() => backend.setMulti(entries)).toThrow('refused');
+    }
+    expect(() => wrapBackend(Choosy, memory).deleteMulti(['good', 'bad'])).toThrow('refused');
+  });
+  expect(unhandled).toEqual([]);
 });

@@ -165,6 +165,13 @@ describe('a module’s name', () => {
     await expect(region.getOrCreate('k', () => 1)).rejects.toThrow(message);
   });
 
+  it('a registered one that loads nothing: its error says what is wrong', async () => {
+    registerBackend('loads-nothing', async () => undefined as never);
+    const region = makeRegion().configure('loads-nothing');
+    await expect(region.ready()).rejects.toThrow(ValidationError);
+    await expect(region.ready()).rejects.toThrow(/must be its factory, not undefined\./);
+  });
+
   it('a module that is there but lacks a package of its own is not "not found" itself', async () => {
     const region = makeRegion().configure(moduleFile('needs-a-package'));
     await expect(region.ready()).rejects.toThrow(/a-package-that-nobody-has/);

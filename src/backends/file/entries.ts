@@ -18,6 +18,14 @@ const SWEEP = 16;
 
 const TOTALS = Buffer.of(NAMESPACE.totals);
 
+/** What LMDB puts beside an entry and its place in the index. */
+const OVERHEAD = 64;
+
+/** What an entry takes of the disk, about: its name stands there twice. */
+export function sizeInFile(key: string, bytes: Uint8Array): number {
+  return 2 * Buffer.byteLength(key) + bytes.byteLength + OVERHEAD;
+}
+
 interface Totals {
   /** Of names and entries. */
   bytes: number;

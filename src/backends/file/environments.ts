@@ -2,7 +2,7 @@
  * Opens LMDB files, one environment per path and thread, and closes them with their last user. Decides what may be opened: what is not ours,
  * or of a version to come, is refused with its name and left as it is.
  */
-import { truncateSync } from 'node:fs';
+import { existsSync, truncateSync } from 'node:fs';
 import { BackendUnavailableError, DogpileCacheError } from '../../errors.js';
 import { messageOf } from '../../shown.js';
 import { importLmdb, importRangeLocks, type Lmdb, type OpenLmdb, type RangeLocks } from './engine.js';
@@ -64,7 +64,8 @@ export async function openShared(options: OpenOptions): Promise<Opened> {
 
 async function open(options: OpenOptions, openLmdb: OpenLmdb, locks: RangeLocks | undefined): Promise<Environment> {
   const { path, mode } = options;
-  refuseForeign(path);
+  // Should it have been ours, and torn by a crash, its mark says so: that is looked at when nobody else opens it.
+  refuseForeign(path, { isTorn: existsSync(`${path}-leases`) });
   const lockFile = new LockFile({ path: `${path}-leases`, mode, locks });
   try {
     return await lockFile.alone(() => openAlone(options, openLmdb, lockFile));
@@ -79,12 +80,14 @@ async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: Loc
   const { path, mode, maxReaders } = options;
   const isSynced = options.sync || !lockFile.canTellCrashes;
   lockFile.discardAfterCrash(path);
+  refuseForeign(path);
   // Whoever has it open can read it, and may be making it larger.
   const file = lockFile.isUsed() ? undefined : inspect(path);
   if (file?.kind === 'begun') truncateSync(path, 0);
   // The map may then be read to its end; should it have been damaged, it gets its size back.
   if (file?.kind === 'short') truncateSync(path, file.wanted);
-  lockFile.enter({ isSynced });
+  lockFile.enter();
+  if (file?.kind === 'missing' || file?.kind === 'begun') lockFile.mark({ isSynced });
   const db = await lockFile.still(() =>
     openLmdb({
       path,
@@ -99,6 +102,8 @@ async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: Loc
   const environment = new Environment(db, path, { sync: isSynced, lockFile });
   try {
     if (file?.kind === 'short') readThrough(db);
+    refuseOthers(db);
+    lockFile.mark({ isSynced });
     environment.transaction(() => claim(db));
     environment.transaction(() => sweepLeases(db));
   } catch (error) {
@@ -109,18 +114,24 @@ async function openAlone(options: OpenOptions, openLmdb: OpenLmdb, lockFile: Loc
   return environment;
 }
 
-function refuseForeign(path: string): void {
+/** `isTorn`: but for one that is. */
+function refuseForeign(path: string, { isTorn = false } = {}): void {
   const file = inspect(path);
-  if (file.kind === 'refused') throw new BackendUnavailableError(unusable(path, file.why));
+  if (file.kind === 'refused' && !(isTorn && file.isTorn)) throw new BackendUnavailableError(unusable(path, file.why));
 }
 
-/** Marks an empty file as ours; refuses others. */
+/** Says in an empty file that it is ours. */
 function claim(db: Lmdb): void {
+  refuseOthers(db);
+  if (!db.getBinary(FORMAT)) db.put(FORMAT, Buffer.from(`${FORMAT_TEXT}${FORMAT_VERSION}`, 'latin1'));
+}
+
+/** Reads only. */
+function refuseOthers(db: Lmdb): void {
   const format = db.getBinary(FORMAT)?.toString('latin1');
   if (format === undefined) {
     for (const _ of db.getRange({ start: Buffer.of(0), end: Buffer.of(255), limit: 1 }))
       throw new Error('it belongs to another program');
-    db.put(FORMAT, Buffer.from(`${FORMAT_TEXT}${FORMAT_VERSION}`, 'latin1'));
     return;
   }
   if (!format.startsWith(FORMAT_TEXT)) throw new Error('it belongs to another program');

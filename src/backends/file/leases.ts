@@ -85,7 +85,8 @@ export class Leases {
 
   acquire(key: string, { wait = true, signal, records }: AcquireOptions = {}): Awaitable<Lease | undefined> {
     if (wait === false) {
-      signal?.throwIfAborted();
+      // What the caller says is no trouble of the file's, which gets its name.
+      if (signal?.aborted) return Promise.reject(signal.reason);
       return this.tryAcquire([key], records).get(key);
     }
     const { environment, settings, host } = this.#parts;

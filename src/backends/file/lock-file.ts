@@ -138,9 +138,13 @@ export class LockFile {
     return false;
   }
 
-  /** Before anything is written. */
-  enter({ isSynced }: { readonly isSynced: boolean }): void {
+  /** Before LMDB opens the file. */
+  enter(): void {
     this.#locks?.tryLock(this.#fd, USING, 1, SHARED);
+  }
+
+  /** Before anything is written, and only of a file that is ours: what bears the mark of another boot is removed. */
+  mark({ isSynced }: { readonly isSynced: boolean }): void {
     const mark = this.#mark();
     if (!mark) this.#write({ boot: bootId(), isClean: isSynced });
     else if (!isSynced && (mark.isClean || mark.boot !== bootId())) this.#write({ boot: bootId(), isClean: false });

@@ -15,8 +15,8 @@ export interface FileStore {
   readonly environment: Environment;
   readonly entries: Entries;
   readonly generations: Generations;
-  /** `undefined`: the lock is not the file's. */
-  readonly leases: Leases | undefined;
+  /** Also where none is asked for: what is deleted or set voids those of others. */
+  readonly leases: Leases;
   close(): Promise<void>;
 }
 
@@ -39,10 +39,10 @@ export async function openStore(args: FileArguments, host: () => BackendHost): P
     maxHold: durationOption(args.lockMaxHold ?? '5m', 'lockMaxHold'),
     sleep: durationOption(args.lockSleep ?? '10ms', 'lockSleep'),
   };
-  const leases = isLocking ? new Leases({ environment, entries, generations, ranges, settings, host }) : undefined;
+  const leases = new Leases({ environment, entries, generations, ranges, settings, host });
   const close = async () => {
     try {
-      leases?.close();
+      leases.close();
     } finally {
       ranges?.close();
       await opened.close();

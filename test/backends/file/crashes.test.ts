@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { fileBackend } from '../../../src/backends/file.js';
+import { BackendUnavailableError } from '../../../src/errors.js';
 import { startProcess } from './support/child.js';
-import { newFile, opened } from './support/folder.js';
+import { newFile, opened, rebooted } from './support/folder.js';
 
 const KEYS = 40;
 const names = Array.from({ length: KEYS }, (_, at) => `k${at}`);
@@ -72,13 +74,6 @@ describe('processes that are killed', () => {
 });
 
 describe('a crash of the machine', () => {
-  const markOf = (filename: string) => readFileSync(`${filename}-leases`, 'latin1');
-  const rebooted = (filename: string) =>
-    writeFileSync(
-      `${filename}-leases`,
-      markOf(filename).replace(/ [0-9a-f-]{36} /, ' 00000000-0000-0000-0000-000000000000 '),
-    );
-
   it('with the file closed: what it holds is kept', async () => {
     const filename = newFile();
     const first = await opened({ filename });
@@ -106,6 +101,36 @@ describe('a crash of the machine', () => {
     expect(await backend.get('k')).toBe(undefined);
     await backend.set('k', Buffer.from('w'));
     expect(await backend.get('k')).toBeDefined();
+  });
+
+  const pageOf = (whole: Buffer) => whole.readUInt32LE(48);
+  it.each([
+    ['nothing of it', (_whole: Buffer, size: number) => Buffer.alloc(size)],
+    ['one of its first two pages', (whole: Buffer) => whole.fill(0, pageOf(whole), 2 * pageOf(whole))],
+  ])('of which %s has reached the disk begins anew, but only then', async (_what, torn) => {
+    const filename = newFile();
+    const child = await startProcess({ filename });
+    await child.call('set', { key: 'k', value: 'v' });
+    await child.kill();
+    const contents = readFileSync(filename);
+    writeFileSync(filename, torn(contents, contents.length));
+    await expect((async () => fileBackend({ filename }).ready?.())()).rejects.toThrow(BackendUnavailableError);
+    rebooted(filename);
+    const backend = await opened({ filename });
+    expect(await backend.get('k')).toBe(undefined);
+    await backend.set('k', Buffer.from('w'));
+    expect(await backend.get('k')).toBeDefined();
+  });
+
+  it('leaves alone what another has put in the place of the file', async () => {
+    const filename = newFile();
+    const child = await startProcess({ filename });
+    await child.call('ready');
+    await child.kill();
+    rebooted(filename);
+    writeFileSync(filename, 'SQLite format 3');
+    await expect((async () => fileBackend({ filename }).ready?.())()).rejects.toThrow('not an LMDB file');
+    expect(readFileSync(filename, 'latin1')).toBe('SQLite format 3');
   });
 
   it('with `sync`, what was written is kept', async () => {

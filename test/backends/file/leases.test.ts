@@ -40,6 +40,26 @@ describe('waiters in the same process', () => {
 });
 
 describe('a lease of a process', () => {
+  it.each([true, false])(
+    'that is asked for with a signal that has aborted (wait: %s) rejects with its reason',
+    async (wait) => {
+      const backend = await opened({ filename: newFile() });
+      const reason = new Error('changed my mind');
+      await expect(
+        (async () => mutexOf(backend, 'k').acquire({ wait, signal: AbortSignal.abort(reason) }))(),
+      ).rejects.toBe(reason);
+    },
+  );
+
+  it.each(['delete', 'set'] as const)('is voided by a %s of one who takes no part in the election', async (verb) => {
+    const filename = newFile();
+    const backend = await opened({ filename });
+    const alone = await opened({ filename, distributedLock: false });
+    const lease = await acquired(backend, 'k');
+    await (verb === 'set' ? alone.set('k', bytes) : alone.delete('k'));
+    expect(await backend.set('k', bytes, { lease })).toBe(false);
+  });
+
   it('that is voided here is told at once, not when it is renewed', async () => {
     const backend = await opened({ filename: newFile() });
     const lease = await acquired(backend, 'k');

@@ -15,7 +15,8 @@ import { open } from 'lmdb';
 import { describe, expect, it } from 'vitest';
 import { fileBackend } from '../../../src/backends/file.js';
 import { BackendUnavailableError, RegionClosedError, ValidationError } from '../../../src/errors.js';
-import { newFile, newFolder, opened } from './support/folder.js';
+import { builtPath } from '../../support/built.js';
+import { newFile, newFolder, opened, rebooted } from './support/folder.js';
 
 const ready = async (filename: string) => fileBackend({ filename }).ready?.();
 
@@ -50,12 +51,26 @@ describe('what is no cache file is refused by name, and left as it is', () => {
     expect((await refusal('/dev/null')).message).toContain('no ordinary file');
   });
 
+  it.skipIf(process.platform === 'win32')('a pipe, without waiting for who writes to it', async () => {
+    const filename = newFile();
+    spawnSync('mkfifo', [filename]);
+    // In another process: one that waits would hold up this one.
+    const program = `
+      const { fileBackend } = await import(${JSON.stringify(`file://${await builtPath()}/backends/file.js`)});
+      await fileBackend({ filename: ${JSON.stringify(filename)} }).ready().catch((error) => console.log(error.message));`;
+    const said = spawnSync(process.execPath, ['--input-type=module', '-e', program], { timeout: 20_000 });
+    expect(said.stdout.toString()).toContain('no ordinary file');
+  });
+
   it('an LMDB file of another program', async () => {
     const filename = newFile();
     const foreign = open({ path: filename, noSubdir: true });
     await foreign.put('theirs', 1);
     await foreign.close();
     const before = readFileSync(filename);
+    expect((await refusal(filename)).message).toContain('another program');
+    expect(readFileSync(filename)).toEqual(before);
+    rebooted(filename);
     expect((await refusal(filename)).message).toContain('another program');
     expect(readFileSync(filename)).toEqual(before);
   });
@@ -239,7 +254,6 @@ describe('arguments', () => {
 });
 
 it('nothing of an open file keeps a process alive', async () => {
-  const { builtPath } = await import('../../support/built.js');
   const code = `
     const { fileBackend } = await import(${JSON.stringify(`file://${await builtPath()}/backends/file.js`)});
     const backend = fileBackend({ filename: ${JSON.stringify(newFile())} });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Awaitable, StoreOptions } from '../../../src/api.js';
 import { BasicBackend } from '../../../src/backends/basic.js';
 import { makeRegion } from '../../../src/region/region.js';
+import { unhandledRejections } from '../../support/unhandled.js';
 
 class Minimal extends BasicBackend {
   readonly stores = 'bytes';
@@ -53,5 +54,21 @@ describe('a backend of three verbs', () => {
     await expect(backend.getMulti(['a', 'broken'])).rejects.toThrow('gone');
     const region = makeRegion().configure(backend);
     expect(await region.getMulti(['a', 'broken'])).toEqual([undefined, undefined]);
+  });
+
+  it('leaves no rejection unhandled where a verb throws at once for one key and fails later for another', async () => {
+    const fail = (key: string): Promise<undefined> => {
+      if (key === 'broken') throw new Error('gone');
+      return Promise.reject(new Error('later'));
+    };
+    class Failing extends Minimal {
+      override get = fail;
+      override delete = fail as never;
+    }
+    const unhandled = await unhandledRejections(async () => {
+      await expect(new Failing().getMulti(['a', 'broken'])).rejects.toThrow('gone');
+      await expect(new Failing().deleteMulti(['a', 'broken'])).rejects.toThrow('gone');
+    });
+    expect(unhandled).toEqual([]);
   });
 });

@@ -163,6 +163,23 @@ describe('a store of the user’s', () => {
     await expect(region.deleteMulti(['k', 'l'])).rejects.toThrow('boom');
   });
 
+  it('may answer later, one key and many', async () => {
+    const entries = new Map<string, unknown>();
+    const store = {
+      get: async (key: string) => entries.get(key),
+      set: async (key: string, stored: unknown) => entries.set(key, stored),
+      delete: async (key: string) => entries.delete(key),
+      clear: () => entries.clear(),
+    };
+    const region = makeRegion().configure(memoryBackend({ store }));
+    await region.setMulti({ a: 1, b: 2 });
+    expect(await region.get('a')).toBe(1);
+    expect(await region.getMulti(['b', 'none', 'a'])).toEqual([2, undefined, 1]);
+    expect(await region.getOrCreateMulti(['a', 'c'], () => [3])).toEqual([1, 3]);
+    await region.deleteMulti(['a', 'b']);
+    expect([...entries.keys()]).toEqual(['c']);
+  });
+
   it('... on the short way of getOrCreate too', async () => {
     const get = () => {
       throw new Error('boom');

@@ -1,5 +1,5 @@
 /** A folder per test for its cache files, removed when the test is over; and backends that are closed by then. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -15,6 +15,12 @@ export function newFolder(): string {
 /** The path of a cache file that is not there yet. */
 export function newFile(): string {
   return join(newFolder(), 'cache.db');
+}
+
+/** As if the machine had been started anew since. */
+export function rebooted(filename: string): void {
+  const mark = readFileSync(`${filename}-leases`, 'latin1');
+  writeFileSync(`${filename}-leases`, mark.replace(/ [0-9a-f-]{36} /, ' 00000000-0000-0000-0000-000000000000 '));
 }
 
 /** Opened, and closed when the test is over. */
