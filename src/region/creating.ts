@@ -5,7 +5,8 @@
 import type { GenerationFence, Lease, RecordsRequest, Storable } from '../api.js';
 import { type ChannelMessages, creations } from '../channels.js';
 import { stamp } from '../clock.js';
-import { checkBoolean } from '../validation.js';
+import { ValidationError } from '../errors.js';
+import { isPromiseLike } from '../promises.js';
 import type { Creation, EntryPlan } from './context.js';
 import type { Core } from './core.js';
 import type { Flight } from './flight.js';
@@ -81,11 +82,7 @@ export interface Candidate {
  */
 export function entryOf(core: Core, candidate: Candidate): Storable | undefined {
   const { key, value, startedAt, endedAt, plan, lease, generation, flight, settings, anew } = candidate;
-  // The type of the value is the caller's, who gave both the creator and shouldCache.
-  const isWanted = settings.shouldCache as ((value: unknown) => boolean) | undefined;
-  if (!plan.cached) return undefined;
-  // No answer, a promise of one: which of the two it stands for is not for us to guess.
-  if (isWanted && !anew && !checkBoolean('What shouldCache answers with', isWanted(value))) return undefined;
+  if (!plan.cached || (!anew && !isWanted(settings, value))) return undefined;
   if (lease instanceof LoneLease) {
     core.statistics.droppedWrites++;
     return undefined;
@@ -110,6 +107,16 @@ export function entryOf(core: Core, candidate: Candidate): Storable | undefined 
     core.report('serialize', error, key);
     return undefined;
   }
+}
+
+/** By truth, as Python: `undefined`, 0 and '' are no. A promise would always be yes, whatever it comes to. */
+function isWanted({ shouldCache }: Settings, value: unknown): boolean {
+  if (!shouldCache) return true;
+  // The type of the value is the caller's, who gave both the creator and shouldCache.
+  const answer = (shouldCache as (value: unknown) => unknown)(value);
+  if (!isPromiseLike(answer)) return Boolean(answer);
+  answer.then(undefined, () => {});
+  throw new ValidationError('shouldCache must say at once whether the value is stored, not by a promise.');
 }
 
 /** What a creation is stamped with, read before its creator is called, where the store keeps generations. */

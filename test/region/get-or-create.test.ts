@@ -272,17 +272,22 @@ for (const [kind, backend] of Object.entries(kinds)) {
       expect(await region.get('k')).toBeUndefined();
     });
 
-    it('shouldCache that answers neither true nor false is an error, and nothing is stored', async () => {
+    it('shouldCache goes by truth; a promise, which would always be yes, is an error, and nothing is stored', async () => {
       const { region } = setUp();
-      for (const answer of [undefined, 0, 'yes', Promise.resolve(false)]) {
+      for (const answer of [undefined, null, 0, '']) {
         const options = { shouldCache: () => answer as never };
-        await expect(region.getOrCreate('k', () => 1, options)).rejects.toThrow(
-          /^What shouldCache answers with must be/,
-        );
-        await expect(region.getOrCreateMulti(['k'], (keys) => keys, options)).rejects.toThrow(/true or false/);
+        expect(await region.getOrCreate('k', () => 1, options)).toBe(1);
+        expect(await region.getOrCreateMulti(['k'], () => [1], options)).toEqual([1]);
+      }
+      for (const answer of [Promise.resolve(false), Promise.reject(new Error('unheard'))]) {
+        const options = { shouldCache: () => answer as never };
+        await expect(region.getOrCreate('k', () => 1, options)).rejects.toThrow('shouldCache must say at once');
+        await expect(region.getOrCreateMulti(['k'], () => [1], options)).rejects.toThrow('shouldCache must say');
       }
       expect(await region.keyIsLocked('k')).toBe(false);
       expect(await region.get('k')).toBeUndefined();
+      await region.getOrCreate('k', () => 2, { shouldCache: () => 'yes' as never });
+      expect(await region.get('k')).toBe(2);
     });
 
     it('the context: key, stale value, own expiration, dontCache', async () => {
