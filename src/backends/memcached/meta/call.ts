@@ -6,6 +6,8 @@ export interface Call {
   /** Monotonic milliseconds (`performance.now()`). */
   readonly deadline: number;
   readonly sentAt: number;
+  /** Its caller waits no longer; its replies are still to come. */
+  readonly hasFailed: boolean;
   /** `true`: that was the last of its replies. Throws for a reply that can't be its own, or after which nobody knows what is. */
   take(reply: Reply): boolean;
   fail(error: Error): void;
@@ -22,7 +24,7 @@ export class SingleCall implements Call {
   readonly #resolve: (reply: Reply) => void;
   readonly #reject: (error: Error) => void;
   readonly #late: ((reply: Reply) => void) | undefined;
-  #hasFailed = false;
+  hasFailed = false;
 
   /** `late` is given the reply if the call has failed by then. */
   constructor(
@@ -38,7 +40,7 @@ export class SingleCall implements Call {
   }
 
   fail(error: Error): void {
-    this.#hasFailed = true;
+    this.hasFailed = true;
     this.#reject(error);
   }
 
@@ -46,7 +48,7 @@ export class SingleCall implements Call {
     // The server goes on after this one: it has taken the command and its value off the wire.
     if (reply.code === 'SERVER_ERROR') this.fail(refusal(reply));
     else if (isOutOfStep(reply)) throw refusal(reply);
-    else if (this.#hasFailed) this.#late?.(reply);
+    else if (this.hasFailed) this.#late?.(reply);
     else this.#resolve(reply);
     return true;
   }
@@ -57,7 +59,8 @@ export class QuietCall implements Call {
   readonly sentAt: number;
   readonly #replies: (Reply | undefined)[];
   readonly #resolve: (replies: (Reply | undefined)[]) => void;
-  readonly fail: (error: Error) => void;
+  readonly #reject: (error: Error) => void;
+  hasFailed = false;
 
   constructor(
     { deadline, sentAt, count }: Times & { readonly count: number },
@@ -68,7 +71,12 @@ export class QuietCall implements Call {
     this.sentAt = sentAt;
     this.#replies = new Array<Reply | undefined>(count).fill(undefined);
     this.#resolve = resolve;
-    this.fail = reject;
+    this.#reject = reject;
+  }
+
+  fail(error: Error): void {
+    this.hasFailed = true;
+    this.#reject(error);
   }
 
   take(reply: Reply): boolean {

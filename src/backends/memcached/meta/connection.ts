@@ -199,6 +199,8 @@ export class MetaConnection {
     if (silentUntil <= now) return this.#fail(this.#late());
     let next = silentUntil;
     for (const call of this.#calls.slice(this.#first)) {
+      // A slow server owes the replies of many that are over.
+      if (call.hasFailed) continue;
       if (call.deadline <= now) call.fail(this.#late());
       else next = Math.min(next, call.deadline);
     }
@@ -229,7 +231,7 @@ export class MetaConnection {
     const calls = this.#calls.slice(this.#first);
     this.#calls = [];
     this.#first = 0;
-    for (const call of calls) call.fail(why);
+    for (const call of calls) if (!call.hasFailed) call.fail(why);
     const closed = this.#closed;
     this.#closed = [];
     for (const run of closed) run(why);

@@ -176,17 +176,21 @@ function connected(
   late: () => Error,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(late()), timeout);
+    let isOver = false;
+    const expire = () => {
+      if (!isOver) socket.destroy(late());
+    };
+    const timer = setTimeout(() => afterTurn(expire), timeout);
     timer.unref();
+    // One may follow when nobody is left to hear it, or before anybody is there who does.
+    socket.on('error', () => {});
     const end = (error?: Error) => {
+      isOver = true;
       clearTimeout(timer);
       socket.off('close', closed);
       socket.off('error', end);
-      if (error) {
-        // One more may follow; nobody is left to hear it.
-        socket.on('error', () => {});
-        reject(error);
-      } else resolve();
+      if (error) reject(error);
+      else resolve();
     };
     const closed = () => end(new Error('The server ended the connection.'));
     socket.once(event, () => end());

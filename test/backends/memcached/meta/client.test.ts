@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
+import * as diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { MetaAddress } from '../../../../src/backends/memcached/meta/address.js';
+import { SingleCall } from '../../../../src/backends/memcached/meta/call.js';
 import { MetaClient, type MetaClientOptions } from '../../../../src/backends/memcached/meta/client.js';
 import type { MetaServer } from '../../../../src/backends/memcached/meta/server.js';
 import {
@@ -253,6 +255,29 @@ describe('a server that fails', () => {
     expect((await reading).value?.toString()).toBe('there');
   });
 
+  it('one that was connected to while the event loop was held up past the deadline is not down', async () => {
+    const server = serverOf(await start(), { timeout: 100 });
+    const reading = get(server, 'k');
+    reading.catch(() => {});
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    await Promise.allSettled([reading]);
+    expect((await get(server, 'k')).code).toBe('EN');
+  });
+
+  it('a call that is over is failed once, however long its reply is owed', async () => {
+    const server = serverOf(await fake((_, socket) => setTimeout(() => socket.write('E'), 100)), { timeout: 200 });
+    const failing = vi.spyOn(SingleCall.prototype, 'fail');
+    onTestFinished(() => failing.mockRestore());
+    const calls: Promise<unknown>[] = [];
+    for (let at = 0; at < 10; at++) {
+      calls.push(get(server, 'k'));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const settled = await Promise.allSettled(calls);
+    expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(failing.mock.calls).toHaveLength(10);
+  });
+
   it('a late reply is given to nobody', async () => {
     const held: (() => void)[] = [];
     const at = await fake((words, socket) => {
@@ -379,6 +404,20 @@ describe('several servers', () => {
 });
 
 describe('close', () => {
+  it('in the turn in which a connection is made ends it, and not the process', async () => {
+    const client = clientOf([await fake(() => {})]);
+    const server = client.serverOf('k');
+    const why = new RegionClosedError('This backend is closed.');
+    const closeAtOnce = (message: unknown) => {
+      const { socket } = message as { socket: Socket };
+      socket.once('connect', () => process.nextTick(() => client.close(why)));
+    };
+    diagnostics.subscribe('net.client.socket', closeAtOnce);
+    const reading = get(server, 'k');
+    diagnostics.unsubscribe('net.client.socket', closeAtOnce);
+    await expect(reading).rejects.toBe(why);
+  });
+
   it('settles what is under way, what waits for a connection, and what comes later', async () => {
     const at = await fake(() => {});
     const client = clientOf([at]);
