@@ -187,7 +187,7 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
 
   /** `undefined`: its lease does not stand. */
   async #writeOne(write: Write, lease: Lease | undefined, deadline: number): Promise<Written | undefined> {
-    const options = { deadline, isLockedByKey: this.#isLockedByKey };
+    const options = { deadline, anew: () => this.#deadline(), isLockedByKey: this.#isLockedByKey };
     if (!lease) {
       const server = this.#client.serverOf(write.key);
       return put(server.ready ?? (await server.connection(deadline)), write, options);
@@ -209,7 +209,7 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
   async deleteMulti(keys: readonly string[]): Promise<void> {
     const deadline = this.#deadline();
     for (const key of keys) checkKey(key);
-    const options = { deadline, isLockedByKey: this.#isLockedByKey };
+    const options = { deadline, anew: () => this.#deadline(), isLockedByKey: this.#isLockedByKey };
     const removals = keys.map(async (key) => {
       const server = this.#client.serverOf(key);
       await remove(server.ready ?? (await server.connection(deadline)), key, options);
