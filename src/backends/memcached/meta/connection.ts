@@ -48,6 +48,8 @@ export class MetaConnection {
   #timer: NodeJS.Timeout | undefined;
   /** When `#timer` fires. */
   #wakesAt = Number.POSITIVE_INFINITY;
+  /** Until then whoever opened it says whether it keeps the process alive, from then on the calls under way do. */
+  #isGreeted = false;
   /** Why it is closed. */
   #trouble: Error | undefined;
   #closed: ((why: Error) => void)[] = [];
@@ -61,7 +63,6 @@ export class MetaConnection {
     socket.on('data', (chunk: Buffer) => this.#hear(chunk));
     socket.on('error', (cause) => this.#fail(this.#lost(cause)));
     socket.on('close', () => this.#fail(this.#lost()));
-    socket.unref();
   }
 
   get isOpen(): boolean {
@@ -119,6 +120,8 @@ export class MetaConnection {
     // Of a stranger who asks less than this, some versions end the connection without a word.
     const reply = await this.#single({ deadline }, () => `mg ${NOBODYS} v\r\n`);
     if (reply.code !== 'EN' && reply.code !== 'VA') throw refusal(reply);
+    this.#isGreeted = true;
+    this.#socket.unref();
   }
 
   /** Whatever is under way fails with this. */
@@ -145,8 +148,7 @@ export class MetaConnection {
       call.fail(this.#trouble ?? this.#late());
       return false;
     }
-    // A call under way keeps the process alive.
-    if (this.#calls.length === this.#first) this.#socket.ref();
+    if (this.#isGreeted && this.#calls.length === this.#first) this.#socket.ref();
     this.#calls.push(call);
     if (call.deadline < this.#wakesAt) this.#wakeAt(call.deadline, call.sentAt);
     return true;
@@ -179,7 +181,7 @@ export class MetaConnection {
   #rest(): void {
     this.#calls.length = 0;
     this.#first = 0;
-    this.#socket.unref();
+    if (this.#isGreeted) this.#socket.unref();
   }
 
   #wakeAt(at: number, now: number): void {

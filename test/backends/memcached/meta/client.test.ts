@@ -439,19 +439,19 @@ describe('close', () => {
 describe('the process', () => {
   const run = promisify(execFile);
   const built = new URL('../../../../dist/backends/memcached/meta/client.js', import.meta.url).href;
-  const program = (at: MetaAddress, then: string, tls: boolean) => `
+  const program = (at: MetaAddress, then: string, { tls = false, timeout = 1000 }) => `
     import { MetaClient } from ${JSON.stringify(built)};
     const tls = ${tls ? '{ rejectUnauthorized: false }' : 'undefined'};
-    const client = new MetaClient({ addresses: [${JSON.stringify(at)}], timeout: 1000, largest: 1e6, tls });
+    const client = new MetaClient({ addresses: [${JSON.stringify(at)}], timeout: ${timeout}, largest: 1e6, tls });
     const server = client.serverOf('k');
     const get = async () => {
       const deadline = server.deadline();
       return (await server.connection(deadline)).send('mg', 'k', 'v', { deadline });
     };
     ${then}`;
-  const said = async (at: MetaAddress, then: string, tls = false) =>
+  const said = async (at: MetaAddress, then: string, options: { tls?: boolean; timeout?: number } = {}) =>
     (
-      await run(process.execPath, ['--input-type=module', '-e', program(at, then, tls)], { timeout: 20_000 })
+      await run(process.execPath, ['--input-type=module', '-e', program(at, then, options)], { timeout: 20_000 })
     ).stdout.trim();
 
   it('is not kept alive by a connection that nobody uses, and is by a call', async () => {
@@ -461,13 +461,27 @@ describe('the process', () => {
 
   it('nor by one with TLS', async () => {
     const { host, port } = await start({ tls: true });
-    expect(await said({ host, port }, `get().then(({ code }) => console.log(code));`, true)).toBe('EN');
+    expect(await said({ host, port }, `get().then(({ code }) => console.log(code));`, { tls: true })).toBe('EN');
   });
 
   it('nor by a server that is down', async () => {
     const { host, port, stop } = await startMemcached();
     await stop();
     expect(await said({ host, port }, `get().catch(({ name }) => console.log(name));`)).toBe('BackendUnavailableError');
+  });
+
+  it('nor by one that is tried again, and says nothing', async () => {
+    const { host, port, stop } = await startMemcached();
+    await stop();
+    const then = `
+      import { createServer } from 'node:net';
+      const silent = createServer((socket) => void socket.unref());
+      get().catch(() => {
+        silent.listen(${port}, '${host}').unref();
+        // It is tried again meanwhile.
+        setTimeout(() => console.log('over'), 500);
+      });`;
+    expect(await said({ host, port }, then, { timeout: 3_600_000 })).toBe('over');
   });
 
   it('is kept alive by a call until its deadline', async () => {
