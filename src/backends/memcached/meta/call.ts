@@ -1,6 +1,6 @@
 /** What a connection waits for: one reply, or those of a quiet batch up to its `MN`. Decides when a call is answered. */
 import { BackendUnavailableError, ValueTooLargeError } from '../../../errors.js';
-import type { Reply } from './reply-parser.js';
+import type { Reply, ReplyCode } from './reply-parser.js';
 
 export interface Call {
   /** Monotonic milliseconds (`performance.now()`). */
@@ -18,23 +18,30 @@ export interface Times {
   readonly sentAt: number;
 }
 
+export interface SingleCallOptions extends Times {
+  readonly codes: readonly ReplyCode[];
+  readonly late?: ((reply: Reply) => void) | undefined;
+}
+
 export class SingleCall implements Call {
   readonly deadline: number;
   readonly sentAt: number;
   readonly #resolve: (reply: Reply) => void;
   readonly #reject: (error: Error) => void;
   readonly #late: ((reply: Reply) => void) | undefined;
+  readonly #codes: readonly ReplyCode[];
   hasFailed = false;
 
-  /** `late` is given the reply if the call has failed by then. */
+  /** `codes`: what an answer can be. `late` is given the reply if the call has failed by then. */
   constructor(
-    { deadline, sentAt, late }: Times & { readonly late?: ((reply: Reply) => void) | undefined },
+    { deadline, sentAt, codes, late }: SingleCallOptions,
     resolve: (reply: Reply) => void,
     reject: (error: Error) => void,
   ) {
     this.deadline = deadline;
     this.sentAt = sentAt;
     this.#late = late;
+    this.#codes = codes;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -48,6 +55,7 @@ export class SingleCall implements Call {
     // The server goes on after this one: it has taken the command and its value off the wire.
     if (reply.code === 'SERVER_ERROR') this.fail(refusal(reply));
     else if (isOutOfStep(reply)) throw refusal(reply);
+    else if (!this.#codes.includes(reply.code)) throw notAsked();
     else if (this.hasFailed) this.#late?.(reply);
     else this.#resolve(reply);
     return true;
@@ -87,11 +95,15 @@ export class QuietCall implements Call {
     // Of an error nobody knows which of the batch it answers.
     if (reply.code === 'SERVER_ERROR' || isOutOfStep(reply)) throw refusal(reply);
     if (reply.opaque < 0 || reply.opaque >= this.#replies.length) {
-      throw new BackendUnavailableError('The server answers a question that was not asked.');
+      throw notAsked();
     }
     this.#replies[reply.opaque] = reply;
     return false;
   }
+}
+
+function notAsked(): BackendUnavailableError {
+  return new BackendUnavailableError('The server answers a question that was not asked.');
 }
 
 /** Of a command that the server could not read, it may take the value for the next command. */

@@ -10,7 +10,7 @@ import type { MetaAddress } from './address.js';
 import { type Call, QuietCall, refusal, SingleCall } from './call.js';
 import { checkKey } from './key.js';
 import { Outbox } from './outbox.js';
-import { type Reply, ReplyParser } from './reply-parser.js';
+import { type Reply, type ReplyCode, ReplyParser } from './reply-parser.js';
 
 export interface ConnectionOptions {
   /** For messages. */
@@ -32,6 +32,15 @@ export interface Limits {
 
 /** Of a command with a value, the largest that any server can be told to take. */
 const LARGEST_SENT = 1024 ** 3;
+
+/** What a command can be answered with, besides errors. */
+const ANSWERS = {
+  mg: ['VA', 'HD', 'EN'],
+  md: ['HD', 'NF', 'EX'],
+  ma: ['VA', 'HD', 'NF', 'NS', 'EX'],
+  ms: ['HD', 'NS', 'EX', 'NF'],
+  set: ['STORED'],
+} as const satisfies Readonly<Record<string, readonly ReplyCode[]>>;
 
 /** A key that need not be there. */
 const NOBODYS = '_hello';
@@ -80,7 +89,7 @@ export class MetaConnection {
    * `BackendTimeoutError`, `BackendUnavailableError` or `ValueTooLargeError`; with `ValidationError` for the key, before a byte is sent.
    */
   send(command: 'mg' | 'md' | 'ma', key: string, flags: string, { deadline, late }: Limits): Promise<Reply> {
-    return this.#single({ deadline, late }, () => {
+    return this.#single(ANSWERS[command], { deadline, late }, () => {
       checkKey(key);
       return `${command} ${key}${flags && ` ${flags}`}\r\n`;
     });
@@ -93,7 +102,7 @@ export class MetaConnection {
       if (value.length <= LARGEST_SENT) return `ms ${key} ${value.length}${flags && ` ${flags}`}\r\n`;
       throw new ValueTooLargeError(`memcached takes no value of ${value.length} bytes.`);
     };
-    return this.#single(limits, line, value);
+    return this.#single(ANSWERS.ms, limits, line, value);
   }
 
   /** Values of many keys in their order, by one quiet batch: `undefined` is a miss. */
@@ -115,11 +124,10 @@ export class MetaConnection {
     const deadline = () => performance.now() + this.#options.timeout;
     if (username !== undefined && password !== undefined) {
       const words = Buffer.from(`${username} ${password}`);
-      const reply = await this.#single({ deadline: deadline() }, () => `set auth 0 0 ${words.length}\r\n`, words);
-      if (reply.code !== 'STORED') throw refusal(reply);
+      await this.#single(ANSWERS.set, { deadline: deadline() }, () => `set auth 0 0 ${words.length}\r\n`, words);
     }
     // Of a stranger who asks less than this, some versions end the connection without a word.
-    const reply = await this.#single({ deadline: deadline() }, () => `mg ${NOBODYS} v\r\n`);
+    const reply = await this.#single(ANSWERS.mg, { deadline: deadline() }, () => `mg ${NOBODYS} v\r\n`);
     if (reply.code !== 'EN' && reply.code !== 'VA') throw refusal(reply);
     this.#isGreeted = true;
     this.#socket.unref();
@@ -131,10 +139,10 @@ export class MetaConnection {
   }
 
   /** What `line` throws, the call rejects with. */
-  #single({ deadline, late }: Limits, line: () => string, value?: Buffer): Promise<Reply> {
+  #single(codes: readonly ReplyCode[], { deadline, late }: Limits, line: () => string, value?: Buffer): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const text = line();
-      if (!this.#enter(new SingleCall({ deadline, sentAt: performance.now(), late }, resolve, reject))) return;
+      if (!this.#enter(new SingleCall({ deadline, sentAt: performance.now(), codes, late }, resolve, reject))) return;
       this.#outbox.add(text);
       if (!value) return;
       this.#outbox.addValue(value);

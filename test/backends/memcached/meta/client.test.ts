@@ -387,6 +387,14 @@ describe('a server that fails', () => {
     );
   });
 
+  it('a reply that can be none to what was asked is given to nobody, and loses the connection', async () => {
+    const server = serverOf(await fake((words, socket) => socket.write(words.startsWith('ms') ? 'EN\r\n' : 'MN\r\n')));
+    await expect(set(server, 'k', 'value')).rejects.toThrow(BackendUnavailableError);
+    expect(server.ready).toBeUndefined();
+    await expect(get(server, 'k')).rejects.toThrow('a question that was not asked');
+    expect(server.ready).toBeUndefined();
+  });
+
   it('a batch answered with an error fails as a whole', async () => {
     const at = await fake(
       (_words, socket) => void socket.write('SERVER_ERROR out of memory writing get response\r\nMN\r\n'),
