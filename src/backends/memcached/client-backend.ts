@@ -14,6 +14,7 @@ import type {
 import { systemClock } from '../../clock.js';
 import { ValueTooLargeError } from '../../errors.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
+import { allDone, eachOnce } from './batches.js';
 import type { Found, MemcachedClient } from './client.js';
 import { secondsOf } from './expiry.js';
 import { checkKey } from './keys.js';
@@ -135,7 +136,7 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
     };
     await Promise.all(keys.map(tryOne));
     if (troubles.length > 0 && troubles.length === keys.length) throw troubles[0];
-    for (const trouble of new Set(troubles)) this.#host.report('acquireMulti', trouble);
+    for (const trouble of eachOnce(troubles)) this.#host.report('acquireMulti', trouble);
     return won;
   }
 
@@ -188,13 +189,4 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
   #checked(key: string): string {
     return checkKey(key, this.#isCarried);
   }
-}
-
-/** All of them, also when one fails: its error is thrown once nothing is under way any more. */
-async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(calls);
-  return settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason;
-    return one.value;
-  });
 }

@@ -159,7 +159,7 @@ async function readAlone(client: MemcacheClientLike, verb: 'get' | 'gets', key: 
 /** In a plain object by key, where everything that objects have is, too. */
 function foundIn(answer: unknown, keys: readonly string[]): ReadonlyMap<string, Found> {
   const found = new Map<string, Found>();
-  if (typeof answer !== 'object' || answer === null) throw new Error('its answer is none');
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) throw outOfStep();
   for (const key of keys) {
     const one: unknown = Object.hasOwn(answer, key) ? Reflect.get(answer, key) : undefined;
     if (typeof one !== 'object' || one === null || !('value' in one)) continue;
@@ -167,6 +167,10 @@ function foundIn(answer: unknown, keys: readonly string[]): ReadonlyMap<string, 
     found.set(key, { bytes: asBytes(one.value), cas });
   }
   return found;
+}
+
+function outOfStep(): Error {
+  return new Error('its answers are out of step with what was asked');
 }
 
 /** A client that was handed in may not know what to do with the flags of a value. */
@@ -177,8 +181,11 @@ function isUnreadable(error: unknown): boolean {
 /** What the server answers as an error is an answer: `false`, or an error of ours. */
 async function answered(sent: Promise<unknown>, verb: string, key: string, bytes: number): Promise<boolean> {
   try {
-    await sent;
-    return true;
+    const answer = await sent;
+    // By its first word.
+    const [word] = Array.isArray(answer) ? answer : [];
+    if (word === (verb === 'delete' ? 'DELETED' : 'STORED')) return true;
+    throw outOfStep();
   } catch (error) {
     if (!(error instanceof Error && 'cmdTokens' in error && Array.isArray(error.cmdTokens))) throw error;
     const [kind] = error.cmdTokens;

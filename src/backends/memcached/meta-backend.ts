@@ -17,6 +17,7 @@ import { systemClock } from '../../clock.js';
 import { RegionClosedError } from '../../errors.js';
 import { KeptLease } from '../../lock/lease.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
+import { allDone, eachOnce } from './batches.js';
 import { secondsOf } from './expiry.js';
 import { checkKey, memcachedKeyMangler } from './keys.js';
 import { isStub } from './marks.js';
@@ -137,7 +138,10 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
     return refused.size === 0;
   }
 
-  setMulti(entries: ReadonlyMap<string, Uint8Array>, options: StoreMultiOptions = {}): Promise<ReadonlySet<string>> {
+  async setMulti(
+    entries: ReadonlyMap<string, Uint8Array>,
+    options: StoreMultiOptions = {},
+  ): Promise<ReadonlySet<string>> {
     const { ttl, leases, generation } = options;
     const ttlOf = (key: string) => (typeof ttl === 'object' ? ttl.get(key) : ttl);
     const writes = [...entries].map(([key, stored]) => this.#writeOf(key, stored, ttlOf(key)));
@@ -183,7 +187,7 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
 
   /** `undefined`: its lease does not stand. */
   async #writeOne(write: Write, lease: Lease | undefined, deadline: number): Promise<Written | undefined> {
-    const options = { deadline, isLockedByKey: this.#isLockedByKey };
+    const options = { deadline, anew: () => this.#deadline(), isLockedByKey: this.#isLockedByKey };
     if (!lease) {
       const server = this.#client.serverOf(write.key);
       return put(server.ready ?? (await server.connection(deadline)), write, options);
@@ -205,7 +209,7 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
   async deleteMulti(keys: readonly string[]): Promise<void> {
     const deadline = this.#deadline();
     for (const key of keys) checkKey(key);
-    const options = { deadline, isLockedByKey: this.#isLockedByKey };
+    const options = { deadline, anew: () => this.#deadline(), isLockedByKey: this.#isLockedByKey };
     const removals = keys.map(async (key) => {
       const server = this.#client.serverOf(key);
       await remove(server.ready ?? (await server.connection(deadline)), key, options);
@@ -235,22 +239,13 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
       else if (one?.value) leases.set(key, one.value);
     }
     if (troubles.length > 0 && troubles.length === keys.length) throw troubles[0];
-    for (const trouble of new Set(troubles)) this.#host.report('acquireMulti', trouble);
+    for (const trouble of eachOnce(troubles)) this.#host.report('acquireMulti', trouble);
     return leases;
   }
 }
 
 function storedIn(reply: Reply | undefined): Uint8Array | undefined {
   return reply && !isStub(reply) ? reply.value : undefined;
-}
-
-/** All of them, also when one fails: its error is thrown once nothing is under way any more. */
-async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(calls);
-  return settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason;
-    return one.value;
-  });
 }
 
 async function both<A, B>(first: Promise<A>, second: Promise<B> | undefined): Promise<[A, B | undefined]> {

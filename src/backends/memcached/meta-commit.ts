@@ -6,6 +6,7 @@ import { ValueTooLargeError } from '../../errors.js';
 import type { KeptLease } from '../../lock/lease.js';
 import { lockNameOf } from './keys.js';
 import { isMark } from './marks.js';
+import type { Reply } from './meta/reply-parser.js';
 import type { Won } from './meta-leases.js';
 import type { MetaLine } from './meta-peers.js';
 
@@ -18,6 +19,8 @@ export interface Write {
 
 export interface WriteOptions {
   readonly deadline: number;
+  /** The deadline of what begins now: what has to be taken back is, also when the time of the write is over. */
+  readonly anew: () => number;
   /** `_lock<key>` is the lock of every key, and Python's. */
   readonly isLockedByKey: boolean;
 }
@@ -30,14 +33,14 @@ export interface Written {
 /** Said by the user: whoever creates under the key finds it changed. */
 export async function put(connection: MetaLine, write: Write, options: WriteOptions): Promise<Written> {
   const { key, bytes, seconds } = write;
-  const { deadline, isLockedByKey } = options;
+  const { deadline, anew, isLockedByKey } = options;
   try {
     // Its holder, if any, finds the value changed, whatever he does before his lock is gone.
     const [stored] = await Promise.all([
       connection.store(key, bytes, `T${seconds} c`, { deadline }),
       isLockedByKey ? voidLock(connection, key, deadline) : undefined,
     ]);
-    return written(connection, key, { cas: stored.cas, deadline });
+    return written(connection, key, { cas: stored.cas, anew });
   } catch (error) {
     // The value before this one is no longer true.
     if (error instanceof ValueTooLargeError) await remove(connection, key, options);
@@ -50,37 +53,48 @@ export async function commit(
   lease: KeptLease,
   won: Won,
   { key, bytes, seconds }: Write,
-  { deadline, isLockedByKey }: WriteOptions,
+  { deadline, anew, isLockedByKey }: WriteOptions,
 ): Promise<Written | undefined> {
   const { connection } = won.held;
   const isLost = !lease.stands;
   const cas = await won.held.take();
   if (cas === undefined) return undefined;
-  const release = () => connection.send('md', won.held.name, `C${cas}`, { deadline });
   if (isLost) {
     // Held for too long, it may be there yet, and others wait for its end.
-    release().catch(() => {});
+    won.held.giveBack(cas).catch(() => {});
     return undefined;
   }
   // What was there is overwritten, what wasn't is added.
   const entry = won.by === 'stub' ? cas : won.entry;
+  let storing: Promise<Reply> | undefined;
+  /** Of a commit that has failed: nobody has looked whether what it wrote stands, or will. */
+  const drop = (stored: Reply) => {
+    if (stored.code !== 'HD') return;
+    const done = written(connection, key, { cas: stored.cas, anew });
+    done.takeBack().catch(() => {});
+  };
   try {
     // A lock that was taken over is another's: what would be written here, and taken back, would void his creation.
     if (won.by === 'lock' && !(await isHeld(connection, { key, cas, deadline }))) return undefined;
     const flags = `${entry === undefined ? 'ME' : `C${entry}`} T${seconds} c`;
-    const storing = connection.store(key, bytes, flags, { deadline });
+    storing = connection.store(key, bytes, flags, { deadline, late: isLockedByKey ? drop : undefined });
     // Once more behind the write: a delete that came between has voided the lock.
     const checking = isLockedByKey ? isHeld(connection, { key, cas, deadline }) : true;
-    const releasing = won.by === 'lock' ? release() : undefined;
+    const releasing = won.by === 'lock' ? connection.send('md', won.held.name, `C${cas}`, { deadline }) : undefined;
     const [stored, stands] = await Promise.all([storing, checking, releasing]);
     if (stored.code !== 'HD') return undefined;
-    const done = written(connection, key, { cas: stored.cas, deadline });
+    const done = written(connection, key, { cas: stored.cas, anew });
     if (stands) return done;
     await done.takeBack();
     return undefined;
   } catch (error) {
-    if (error instanceof ValueTooLargeError && entry !== undefined)
+    if (isLockedByKey) storing?.then(drop, () => {});
+    if (!(error instanceof ValueTooLargeError)) {
+      // Whatever the server makes of it yet. A write that is done has changed the number.
+      won.held.giveBack(cas).catch(() => {});
+    } else if (entry !== undefined) {
       await connection.send('md', key, `C${entry}`, { deadline });
+    }
     throw error;
   }
 }
@@ -124,11 +138,11 @@ async function isHeld(
 function written(
   connection: MetaLine,
   key: string,
-  { cas, deadline }: { readonly cas: string | undefined; readonly deadline: number },
+  { cas, anew }: { readonly cas: string | undefined; readonly anew: () => number },
 ): Written {
   return {
     takeBack: async () => {
-      if (cas !== undefined) await connection.send('md', key, `C${cas}`, { deadline });
+      if (cas !== undefined) await connection.send('md', key, `C${cas}`, { deadline: anew() });
     },
   };
 }

@@ -4,6 +4,7 @@
  * counts CAS numbers from 1 again.
  */
 import { secondsOf } from './expiry.js';
+import type { Reply } from './meta/reply-parser.js';
 import type { MetaLine } from './meta-peers.js';
 
 export interface HeldOptions {
@@ -43,7 +44,9 @@ export class Held {
       if (cas === undefined || !this.connection.isOpen) return false;
       const { timeout, deadline } = this.#options;
       const flags = `C${cas} T${secondsOf(timeout)} c`;
-      const reply = await this.connection.store(this.name, mark, flags, { deadline: deadline() });
+      // By then it is lost to its holder, and would keep others waiting for as long as it was renewed.
+      const late = (reply: Reply) => this.#drop(reply);
+      const reply = await this.connection.store(this.name, mark, flags, { deadline: deadline(), late });
       if (reply.code === 'HD') this.#cas = reply.cas;
       this.#mark = mark;
       return this.#cas !== undefined;
@@ -61,8 +64,17 @@ export class Held {
 
   async release(): Promise<void> {
     const cas = await this.take();
-    if (cas === undefined) return;
+    if (cas !== undefined) await this.giveBack(cas);
+  }
+
+  /** What `take` has answered with. In a time of its own: that of who took it may be over. */
+  async giveBack(cas: string): Promise<void> {
     await this.connection.send('md', this.name, `C${cas}`, { deadline: this.#options.deadline() });
+  }
+
+  #drop({ code, cas }: Reply): void {
+    // Nobody waits for it: what does not succeed ends by itself.
+    if (code === 'HD' && cas !== undefined) this.giveBack(cas).catch(() => {});
   }
 
   #next<T>(step: () => Promise<T>): Promise<T> {

@@ -190,9 +190,14 @@ export class MetaLeases {
     const { token, connection, deadline } = attempt;
     const mark = markOf(token, region);
     const flags = `C${lock.cas} T${secondsOf(this.#options.settings.lockTimeout)} c`;
-    const reply = await connection.store(name, mark, flags, { deadline });
-    if (reply.code !== 'HD' || reply.cas === undefined) return undefined;
-    const held = this.#held(attempt, { name, cas: reply.cas, mark });
+    const heldBy = ({ code, cas }: Reply) =>
+      code === 'HD' && cas !== undefined ? this.#held(attempt, { name, cas, mark }) : undefined;
+    const late = (reply: Reply) => {
+      const held = heldBy(reply);
+      if (held) this.#letGo(held, attempt.key);
+    };
+    const held = heldBy(await connection.store(name, mark, flags, { deadline, late }));
+    if (!held) return undefined;
     return name === attempt.key ? { by: 'stub', held } : { by: 'lock', held, entry: entry?.cas, stored: entry?.value };
   }
 
@@ -228,8 +233,13 @@ export class MetaLeases {
     });
     this.#won.set(lease, won);
     // Says under which generation it was won. Nobody waits for it, every later step does.
-    if (region) void this.#renew(held, key, markOf(token, region));
+    if (region) void this.#say(lease, held, key, markOf(token, region));
     return lease;
+  }
+
+  async #say(lease: KeptLease, held: Held, key: string, mark: Buffer): Promise<void> {
+    // Deleted in between. Nobody is to join what is created under it, from now on.
+    if (!(await this.#renew(held, key, mark))) lease.lose('voided');
   }
 
   /** Without an answer it is lost: nobody knows its CAS number any more. */

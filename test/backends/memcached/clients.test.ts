@@ -1,6 +1,8 @@
 /** Where clients come from: handed in, made here, with credentials, over TLS and unix sockets, or not installed. */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -180,5 +182,22 @@ describe('memcache_client', () => {
         closing(memcacheClientBackend({ url, tls: other, timeout: '2s' })).get('k'),
       ).rejects.toMatchObject({ code: 'DOGPILE_BACKEND_UNAVAILABLE' });
     }
+  });
+
+  it.each(['DELETED', 'END', 'VERSION 1.6.18'])('a write that is answered with %s is none', async (answer) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        socket.write(chunk.toString('latin1').startsWith('version') ? 'VERSION 1.6.18\r\n' : `${answer}\r\n`);
+      });
+      ends.push(() => socket.destroy());
+    }).listen(0, '127.0.0.1');
+    ends.push(() => server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const backend = closing(memcacheClientBackend({ url: `127.0.0.1:${port}`, distributedLock: false }));
+    await expect(Promise.resolve(backend.set('k', bytes))).rejects.toMatchObject({
+      code: 'DOGPILE_BACKEND_UNAVAILABLE',
+    });
   });
 });

@@ -347,6 +347,21 @@ describe('values and keys', () => {
     },
   );
 
+  it('what is no key is refused by a rejection, by every verb', async () => {
+    const backend = open({ url: (await start()).url });
+    const refused = [
+      () => backend.get('a b'),
+      () => backend.getMulti(['a b']),
+      () => backend.set('a b', entry('x')),
+      () => backend.setMulti(new Map([['a b', entry('x')]])),
+      () => backend.delete('a b'),
+      () => backend.deleteMulti(['a b']),
+      () => backend.mutex?.('a b')?.acquire(),
+      () => backend.acquireMulti?.(['a b']),
+    ];
+    for (const call of refused) await expect(Promise.resolve(call())).rejects.toThrow(ValidationError);
+  });
+
   it('a region sends any key, mangled where it has to be', async () => {
     const server = await start();
     const region = makeRegion().configure(open({ url: server.url }), { expirationTime: '1h' });
@@ -503,6 +518,17 @@ describe('several servers', () => {
     expect(create).toHaveBeenCalledTimes(1);
     await expect(region.invalidate()).rejects.toThrow(BackendUnavailableError);
     await region.close();
+  });
+
+  it('one that is dead is told of once, however many of its keys are asked for', async () => {
+    const report = vi.fn();
+    const { lame, backend, keys, own } = await three(report);
+    expect(own.length).toBeGreaterThan(3);
+    await lame.kill();
+    await Promise.allSettled([backend.get(own[0] ?? '')]);
+    report.mockClear();
+    await backend.acquireMulti?.(keys);
+    expect(report.mock.calls).toHaveLength(1);
   });
 
   it('is ready when one of them answers, and tells of the others; when none does it is not', async () => {

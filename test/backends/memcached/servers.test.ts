@@ -1,6 +1,7 @@
 /** Several servers as one: who keeps what, and what becomes of it when one of them dies or stands still. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { memcachedBackend } from '../../../src/backends/memcached.js';
+import { systemClock } from '../../../src/clock.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
 import { until } from '../redis/support/wait.js';
@@ -141,6 +142,24 @@ describe.each(PACKAGES)('$name', ({ open }) => {
     const found = await backend.getMulti(asked);
     servers[0] = await startMemcached({ port: lost.port });
     expect(asked.filter((_, at) => found[at] !== undefined)).toEqual(kept);
+  });
+
+  it('one that is dead is told of once, however many leases of its keys are asked for', async () => {
+    const backend = opened();
+    const told: string[] = [];
+    backend.attach?.({ clock: systemClock, random: Math.random, report: (verb) => void told.push(verb) });
+    const [lost] = servers as [RunningMemcached];
+    const gone: string[] = [];
+    await backend.setMulti(new Map(KEYS.map((key) => [key, bytes])));
+    for (const key of KEYS) if (await stored(lost.port, key)) gone.push(key);
+    await lost.kill();
+    // It is known to be down, and is not asked again within this turn.
+    await Promise.allSettled(gone.map(async (key) => backend.get(key)));
+    const leases = await backend.acquireMulti?.(KEYS);
+    servers[0] = await startMemcached({ port: lost.port });
+    expect(leases?.size).toBe(KEYS.length - gone.length);
+    expect(told).toEqual(['acquireMulti']);
+    for (const lease of leases?.values() ?? []) await lease.release();
   });
 
   it('of many that are created together, those of the servers that are left are stored', async () => {

@@ -10,7 +10,7 @@ import type { MetaAddress } from './address.js';
 import { type Call, QuietCall, refusal, SingleCall } from './call.js';
 import { checkKey } from './key.js';
 import { Outbox } from './outbox.js';
-import { type Reply, ReplyParser } from './reply-parser.js';
+import { type Reply, type ReplyCode, ReplyParser } from './reply-parser.js';
 
 export interface ConnectionOptions {
   /** For messages. */
@@ -33,6 +33,15 @@ export interface Limits {
 /** Of a command with a value, the largest that any server can be told to take. */
 const LARGEST_SENT = 1024 ** 3;
 
+/** What a command can be answered with, besides errors. */
+const ANSWERS = {
+  mg: ['VA', 'HD', 'EN'],
+  md: ['HD', 'NF', 'EX'],
+  ma: ['VA', 'HD', 'NF', 'NS', 'EX'],
+  ms: ['HD', 'NS', 'EX', 'NF'],
+  set: ['STORED'],
+} as const satisfies Readonly<Record<string, readonly ReplyCode[]>>;
+
 /** A key that need not be there. */
 const NOBODYS = '_hello';
 
@@ -48,6 +57,8 @@ export class MetaConnection {
   #timer: NodeJS.Timeout | undefined;
   /** When `#timer` fires. */
   #wakesAt = Number.POSITIVE_INFINITY;
+  /** Until then whoever opened it says whether it keeps the process alive, from then on the calls under way do. */
+  #isGreeted = false;
   /** Why it is closed. */
   #trouble: Error | undefined;
   #closed: ((why: Error) => void)[] = [];
@@ -61,7 +72,6 @@ export class MetaConnection {
     socket.on('data', (chunk: Buffer) => this.#hear(chunk));
     socket.on('error', (cause) => this.#fail(this.#lost(cause)));
     socket.on('close', () => this.#fail(this.#lost()));
-    socket.unref();
   }
 
   get isOpen(): boolean {
@@ -79,7 +89,7 @@ export class MetaConnection {
    * `BackendTimeoutError`, `BackendUnavailableError` or `ValueTooLargeError`; with `ValidationError` for the key, before a byte is sent.
    */
   send(command: 'mg' | 'md' | 'ma', key: string, flags: string, { deadline, late }: Limits): Promise<Reply> {
-    return this.#single({ deadline, late }, () => {
+    return this.#single(ANSWERS[command], { deadline, late }, () => {
       checkKey(key);
       return `${command} ${key}${flags && ` ${flags}`}\r\n`;
     });
@@ -92,7 +102,7 @@ export class MetaConnection {
       if (value.length <= LARGEST_SENT) return `ms ${key} ${value.length}${flags && ` ${flags}`}\r\n`;
       throw new ValueTooLargeError(`memcached takes no value of ${value.length} bytes.`);
     };
-    return this.#single(limits, line, value);
+    return this.#single(ANSWERS.ms, limits, line, value);
   }
 
   /** Values of many keys in their order, by one quiet batch: `undefined` is a miss. */
@@ -110,15 +120,17 @@ export class MetaConnection {
 
   /** Whether it is memcached that answers, and whether it lets us in. Nothing else may be sent before. */
   async greet({ username, password }: Pick<MetaAddress, 'username' | 'password'>): Promise<void> {
-    const deadline = performance.now() + this.#options.timeout;
+    // Of each step: an event loop that is held up at the first takes none of the second's time.
+    const deadline = () => performance.now() + this.#options.timeout;
     if (username !== undefined && password !== undefined) {
       const words = Buffer.from(`${username} ${password}`);
-      const reply = await this.#single({ deadline }, () => `set auth 0 0 ${words.length}\r\n`, words);
-      if (reply.code !== 'STORED') throw refusal(reply);
+      await this.#single(ANSWERS.set, { deadline: deadline() }, () => `set auth 0 0 ${words.length}\r\n`, words);
     }
     // Of a stranger who asks less than this, some versions end the connection without a word.
-    const reply = await this.#single({ deadline }, () => `mg ${NOBODYS} v\r\n`);
+    const reply = await this.#single(ANSWERS.mg, { deadline: deadline() }, () => `mg ${NOBODYS} v\r\n`);
     if (reply.code !== 'EN' && reply.code !== 'VA') throw refusal(reply);
+    this.#isGreeted = true;
+    this.#socket.unref();
   }
 
   /** Whatever is under way fails with this. */
@@ -127,10 +139,10 @@ export class MetaConnection {
   }
 
   /** What `line` throws, the call rejects with. */
-  #single({ deadline, late }: Limits, line: () => string, value?: Buffer): Promise<Reply> {
+  #single(codes: readonly ReplyCode[], { deadline, late }: Limits, line: () => string, value?: Buffer): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const text = line();
-      if (!this.#enter(new SingleCall({ deadline, sentAt: performance.now(), late }, resolve, reject))) return;
+      if (!this.#enter(new SingleCall({ deadline, sentAt: performance.now(), codes, late }, resolve, reject))) return;
       this.#outbox.add(text);
       if (!value) return;
       this.#outbox.addValue(value);
@@ -145,8 +157,7 @@ export class MetaConnection {
       call.fail(this.#trouble ?? this.#late());
       return false;
     }
-    // A call under way keeps the process alive.
-    if (this.#calls.length === this.#first) this.#socket.ref();
+    if (this.#isGreeted && this.#calls.length === this.#first) this.#socket.ref();
     this.#calls.push(call);
     if (call.deadline < this.#wakesAt) this.#wakeAt(call.deadline, call.sentAt);
     return true;
@@ -179,7 +190,7 @@ export class MetaConnection {
   #rest(): void {
     this.#calls.length = 0;
     this.#first = 0;
-    this.#socket.unref();
+    if (this.#isGreeted) this.#socket.unref();
   }
 
   #wakeAt(at: number, now: number): void {
@@ -199,6 +210,8 @@ export class MetaConnection {
     if (silentUntil <= now) return this.#fail(this.#late());
     let next = silentUntil;
     for (const call of this.#calls.slice(this.#first)) {
+      // A slow server owes the replies of many that are over.
+      if (call.hasFailed) continue;
       if (call.deadline <= now) call.fail(this.#late());
       else next = Math.min(next, call.deadline);
     }
@@ -229,7 +242,7 @@ export class MetaConnection {
     const calls = this.#calls.slice(this.#first);
     this.#calls = [];
     this.#first = 0;
-    for (const call of calls) call.fail(why);
+    for (const call of calls) if (!call.hasFailed) call.fail(why);
     const closed = this.#closed;
     this.#closed = [];
     for (const run of closed) run(why);

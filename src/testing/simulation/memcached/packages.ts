@@ -100,13 +100,13 @@ export class SimulatedMemcacheClient extends Connected implements MemcacheClient
   }
 
   async delete(key: string): Promise<unknown> {
-    return answered(await this.send('md', key, ''));
+    return answered(await this.send('md', key, ''), 'DELETED');
   }
 
   shutdown(): void {}
 
   async #say(key: string, value: string, flags: string): Promise<unknown> {
-    return answered(await this.store(key, value, flags));
+    return answered(await this.store(key, value, flags), 'STORED');
   }
 }
 
@@ -179,10 +179,10 @@ function toldOf(key: string, reply: Reply | undefined): [string, object][] {
 /** In the words of the text protocol. */
 const REFUSALS: Readonly<Record<string, string>> = { NS: 'NOT_STORED', EX: 'EXISTS', NF: 'NOT_FOUND' };
 
-function answered({ code }: Reply): string {
+function answered({ code }: Reply, done: 'STORED' | 'DELETED'): [string] {
   const refusal = REFUSALS[code];
   if (refusal !== undefined) throw Object.assign(new Error(refusal), { cmdTokens: [refusal] });
-  return 'STORED';
+  return [done];
 }
 
 /** What becomes of a connection is nothing that an adapter would take for the server's answer. */

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
+import * as diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { MetaAddress } from '../../../../src/backends/memcached/meta/address.js';
+import { SingleCall } from '../../../../src/backends/memcached/meta/call.js';
 import { MetaClient, type MetaClientOptions } from '../../../../src/backends/memcached/meta/client.js';
 import type { MetaServer } from '../../../../src/backends/memcached/meta/server.js';
 import {
@@ -70,6 +72,11 @@ async function fake(answer: (words: string, socket: Socket) => void, greeting = 
   const address = server.address();
   if (typeof address !== 'object' || !address) throw new Error('It listens nowhere.');
   return { host: '127.0.0.1', port: address.port };
+}
+
+/** Whatever else there is to do, the event loop does it later. */
+function holdUp(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 describe('commands', () => {
@@ -249,8 +256,57 @@ describe('a server that fails', () => {
     const reading = get(server, 'k');
     // It has been sent.
     await new Promise((resolve) => setImmediate(resolve));
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    holdUp(300);
     expect((await reading).value?.toString()).toBe('there');
+  });
+
+  it.each(['plain', 'with TLS'])(
+    'one that was connected to, %s, while the event loop was held up past the deadline is not down',
+    async (how) => {
+      const isTls = how === 'with TLS';
+      const server = serverOf(await start({ tls: isTls }), {
+        timeout: 400,
+        tls: isTls ? { rejectUnauthorized: false } : undefined,
+      });
+      const reading = get(server, 'k');
+      reading.catch(() => {});
+      holdUp(800);
+      await Promise.allSettled([reading]);
+      expect((await get(server, 'k')).code).toBe('EN');
+    },
+  );
+
+  it('nor one that let us in meanwhile', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        const isLogin = chunk.toString('latin1').startsWith('set auth');
+        socket.write(isLogin ? 'STORED\r\n' : 'EN\r\n');
+        if (isLogin) holdUp(600);
+      });
+    }).listen(0, '127.0.0.1');
+    fakes.push(server);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const known = serverOf({ host: '127.0.0.1', port, username: 'u', password: 'p' }, { timeout: 300 });
+    const reading = get(known, 'k');
+    reading.catch(() => {});
+    await Promise.allSettled([reading]);
+    expect((await get(known, 'k')).code).toBe('EN');
+  });
+
+  it('a call that is over is failed once, however long its reply is owed', async () => {
+    const server = serverOf(await fake((_, socket) => setTimeout(() => socket.write('E'), 100)), { timeout: 200 });
+    const failing = vi.spyOn(SingleCall.prototype, 'fail');
+    onTestFinished(() => failing.mockRestore());
+    const calls: Promise<unknown>[] = [];
+    for (let at = 0; at < 10; at++) {
+      calls.push(get(server, 'k'));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const settled = await Promise.allSettled(calls);
+    expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(failing.mock.calls).toHaveLength(10);
   });
 
   it('a late reply is given to nobody', async () => {
@@ -331,6 +387,14 @@ describe('a server that fails', () => {
     );
   });
 
+  it('a reply that can be none to what was asked is given to nobody, and loses the connection', async () => {
+    const server = serverOf(await fake((words, socket) => socket.write(words.startsWith('ms') ? 'EN\r\n' : 'MN\r\n')));
+    await expect(set(server, 'k', 'value')).rejects.toThrow(BackendUnavailableError);
+    expect(server.ready).toBeUndefined();
+    await expect(get(server, 'k')).rejects.toThrow('a question that was not asked');
+    expect(server.ready).toBeUndefined();
+  });
+
   it('a batch answered with an error fails as a whole', async () => {
     const at = await fake(
       (_words, socket) => void socket.write('SERVER_ERROR out of memory writing get response\r\nMN\r\n'),
@@ -379,6 +443,20 @@ describe('several servers', () => {
 });
 
 describe('close', () => {
+  it('in the turn in which a connection is made ends it, and not the process', async () => {
+    const client = clientOf([await fake(() => {})]);
+    const server = client.serverOf('k');
+    const why = new RegionClosedError('This backend is closed.');
+    const closeAtOnce = (message: unknown) => {
+      const { socket } = message as { socket: Socket };
+      socket.once('connect', () => process.nextTick(() => client.close(why)));
+    };
+    diagnostics.subscribe('net.client.socket', closeAtOnce);
+    const reading = get(server, 'k');
+    diagnostics.unsubscribe('net.client.socket', closeAtOnce);
+    await expect(reading).rejects.toBe(why);
+  });
+
   it('settles what is under way, what waits for a connection, and what comes later', async () => {
     const at = await fake(() => {});
     const client = clientOf([at]);
@@ -400,19 +478,19 @@ describe('close', () => {
 describe('the process', () => {
   const run = promisify(execFile);
   const built = new URL('../../../../dist/backends/memcached/meta/client.js', import.meta.url).href;
-  const program = (at: MetaAddress, then: string, tls: boolean) => `
+  const program = (at: MetaAddress, then: string, { tls = false, timeout = 1000 }) => `
     import { MetaClient } from ${JSON.stringify(built)};
     const tls = ${tls ? '{ rejectUnauthorized: false }' : 'undefined'};
-    const client = new MetaClient({ addresses: [${JSON.stringify(at)}], timeout: 1000, largest: 1e6, tls });
+    const client = new MetaClient({ addresses: [${JSON.stringify(at)}], timeout: ${timeout}, largest: 1e6, tls });
     const server = client.serverOf('k');
     const get = async () => {
       const deadline = server.deadline();
       return (await server.connection(deadline)).send('mg', 'k', 'v', { deadline });
     };
     ${then}`;
-  const said = async (at: MetaAddress, then: string, tls = false) =>
+  const said = async (at: MetaAddress, then: string, options: { tls?: boolean; timeout?: number } = {}) =>
     (
-      await run(process.execPath, ['--input-type=module', '-e', program(at, then, tls)], { timeout: 20_000 })
+      await run(process.execPath, ['--input-type=module', '-e', program(at, then, options)], { timeout: 20_000 })
     ).stdout.trim();
 
   it('is not kept alive by a connection that nobody uses, and is by a call', async () => {
@@ -422,13 +500,27 @@ describe('the process', () => {
 
   it('nor by one with TLS', async () => {
     const { host, port } = await start({ tls: true });
-    expect(await said({ host, port }, `get().then(({ code }) => console.log(code));`, true)).toBe('EN');
+    expect(await said({ host, port }, `get().then(({ code }) => console.log(code));`, { tls: true })).toBe('EN');
   });
 
   it('nor by a server that is down', async () => {
     const { host, port, stop } = await startMemcached();
     await stop();
     expect(await said({ host, port }, `get().catch(({ name }) => console.log(name));`)).toBe('BackendUnavailableError');
+  });
+
+  it('nor by one that is tried again, and says nothing', async () => {
+    const { host, port, stop } = await startMemcached();
+    await stop();
+    const then = `
+      import { createServer } from 'node:net';
+      const silent = createServer((socket) => void socket.unref());
+      get().catch(() => {
+        silent.listen(${port}, '${host}').unref();
+        // It is tried again meanwhile.
+        setTimeout(() => console.log('over'), 500);
+      });`;
+    expect(await said({ host, port }, then, { timeout: 3_600_000 })).toBe('over');
   });
 
   it('is kept alive by a call until its deadline', async () => {
