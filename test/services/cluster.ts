@@ -52,7 +52,7 @@ export async function startCluster(): Promise<RunningCluster> {
   try {
     const start = async () => {
       const bus = await freePort();
-      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1500', '--cluster-port', String(bus)];
+      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '3000', '--cluster-port', String(bus)];
       const more = [
         '--cluster-require-full-coverage',
         'no',
