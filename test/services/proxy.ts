@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listen } from './server.js';
 
 export interface RunningProxy {
   readonly port: number;
@@ -89,14 +90,7 @@ export async function startProxy(target: number): Promise<RunningProxy> {
     );
     for (const socket of [client, server]) socket.on('error', gone).on('close', gone).setNoDelay();
   });
-  const listen = async (port: number) => {
-    listener.listen(port, '127.0.0.1');
-    await once(listener, 'listening');
-    const address = listener.address();
-    if (typeof address === 'object' && address) return address.port;
-    throw new Error('A proxy listens on a port.');
-  };
-  const port = await listen(0);
+  const port = await listen(listener);
 
   const change = (to: Way) => {
     way = to;

@@ -1,8 +1,7 @@
 /** Where clients come from: handed in, made here, with credentials, over TLS and unix sockets, or not installed. */
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,6 +10,7 @@ import { memcacheClientBackend, memjsBackend } from '../../../src/backends/memca
 import { makeRegion } from '../../../src/region/region.js';
 import { startMemcached } from '../../services/memcached.js';
 import { startMemcachedWithSasl } from '../../services/memcached-sasl.js';
+import { listen } from '../../services/server.js';
 import { builtPath } from '../../support/built.js';
 import { PACKAGES } from './support/packages.js';
 import { store, stored } from './support/raw.js';
@@ -191,10 +191,9 @@ describe('memcache_client', () => {
         socket.write(chunk.toString('latin1').startsWith('version') ? 'VERSION 1.6.18\r\n' : `${answer}\r\n`);
       });
       ends.push(() => socket.destroy());
-    }).listen(0, '127.0.0.1');
+    });
     ends.push(() => server.close());
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
+    const port = await listen(server);
     const backend = closing(memcacheClientBackend({ url: `127.0.0.1:${port}`, distributedLock: false }));
     await expect(Promise.resolve(backend.set('k', bytes))).rejects.toMatchObject({
       code: 'DOGPILE_BACKEND_UNAVAILABLE',

@@ -1,5 +1,4 @@
 /** What the backend of our own memcached client says to the server, and what it makes of answers and failures. */
-import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CacheBackend, RecordsRequest } from '../../../src/api.js';
@@ -13,7 +12,7 @@ import {
 } from '../../../src/errors.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../services/memcached.js';
-import { ask } from '../../services/server.js';
+import { ask, listen } from '../../services/server.js';
 import { until } from '../redis/support/wait.js';
 
 async function start(options?: MemcachedServerOptions): Promise<RunningMemcached> {
@@ -61,13 +60,10 @@ async function tap(to: RunningMemcached) {
     far.on('error', () => near.destroy());
     near.on('close', () => far.destroy());
     onTestFinished(() => void near.destroy());
-  }).listen(0, '127.0.0.1');
+  });
   onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || !address) throw new Error('It listens nowhere.');
   return {
-    url: `127.0.0.1:${address.port}`,
+    url: `127.0.0.1:${await listen(server)}`,
     holdUp: (ms: number) => {
       held = ms;
     },

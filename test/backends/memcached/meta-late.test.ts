@@ -1,5 +1,4 @@
 /** What our own client's backend makes of answers that come too late: nothing is left behind that others would wait for, or read. */
-import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CacheBackend, Lease, RecordsRequest } from '../../../src/api.js';
@@ -7,7 +6,7 @@ import { type MemcachedArguments, memcachedBackend } from '../../../src/backends
 import { BackendTimeoutError } from '../../../src/errors.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { startMemcached } from '../../services/memcached.js';
-import { ask } from '../../services/server.js';
+import { ask, listen } from '../../services/server.js';
 import { until } from '../redis/support/wait.js';
 
 const TIMEOUT = 300;
@@ -62,11 +61,9 @@ async function setUp({ lockTimeout = '60s', lease = 'server' }: MemcachedArgumen
     far.on('error', () => near.destroy());
     near.on('close', () => far.destroy());
     onTestFinished(() => void near.destroy());
-  }).listen(0, '127.0.0.1');
+  });
   onTestFinished(() => void proxy.close());
-  await once(proxy, 'listening');
-  const address = proxy.address();
-  if (typeof address !== 'object' || !address) throw new Error('It listens nowhere.');
+  const port = await listen(proxy);
   const clock = new FakeClock();
   const open = (url: string, timeout: number): CacheBackend<Uint8Array> => {
     const backend = memcachedBackend({ url, timeout, lockTimeout, lease });
@@ -74,7 +71,7 @@ async function setUp({ lockTimeout = '60s', lease = 'server' }: MemcachedArgumen
     onTestFinished(async () => backend.close?.());
     return backend;
   };
-  const watched = open(`127.0.0.1:${address.port}`, TIMEOUT);
+  const watched = open(`127.0.0.1:${port}`, TIMEOUT);
   await watched.get('k');
   return {
     clock,

@@ -1,8 +1,8 @@
 /** When what answers speaks the protocol and is no Redis: replies of another shape than was asked for end the call, and say so. */
-import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeRegion } from '../../../src/region/region.js';
+import { listen } from '../../services/server.js';
 import { ioredisByUrl, nodeRedisByUrl } from './support/clients.js';
 import { open } from './support/during.js';
 import { unavailable, verbs } from './support/verbs.js';
@@ -24,15 +24,12 @@ async function serveReply(reply: string): Promise<string> {
         else socket.write(command === 'client' ? '+OK\r\n' : reply);
       }
     });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  });
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  const address = server.address();
-  if (typeof address === 'object' && address) return `redis://127.0.0.1:${address.port}`;
-  throw new Error('It listens on a port.');
+  return `redis://127.0.0.1:${await listen(server)}`;
 }
 
 const replies = {

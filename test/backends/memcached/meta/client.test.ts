@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import * as diagnostics from 'node:diagnostics_channel';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -19,6 +18,7 @@ import {
   ValueTooLargeError,
 } from '../../../../src/errors.js';
 import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../../services/memcached.js';
+import { listen } from '../../../services/server.js';
 import { until } from '../../redis/support/wait.js';
 
 const running: RunningMemcached[] = [];
@@ -66,12 +66,9 @@ async function fake(answer: (words: string, socket: Socket) => void, greeting = 
       else answer(chunk.toString('latin1'), socket);
       isGreeted = true;
     });
-  }).listen(0, '127.0.0.1');
+  });
   fakes.push(server);
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || !address) throw new Error('It listens nowhere.');
-  return { host: '127.0.0.1', port: address.port };
+  return { host: '127.0.0.1', port: await listen(server) };
 }
 
 /** Whatever else there is to do, the event loop does it later. */
@@ -284,10 +281,9 @@ describe('a server that fails', () => {
         socket.write(isLogin ? 'STORED\r\n' : 'EN\r\n');
         if (isLogin) holdUp(600);
       });
-    }).listen(0, '127.0.0.1');
+    });
     fakes.push(server);
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
+    const port = await listen(server);
     const known = serverOf({ host: '127.0.0.1', port, username: 'u', password: 'p' }, { timeout: 300 });
     const reading = get(known, 'k');
     reading.catch(() => {});

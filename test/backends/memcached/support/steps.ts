@@ -1,7 +1,7 @@
 /** Stands between our own client and a server, and lets the commands of one write through one by one: what another does comes between any two. */
-import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { listen } from '../../../services/server.js';
 
 /** `before` is told of each command, as its first line, and keeps it and those behind it back until it settles. */
 export async function inSteps(port: number, before: (command: string) => Promise<unknown>): Promise<{ url: string }> {
@@ -23,12 +23,9 @@ export async function inSteps(port: number, before: (command: string) => Promise
     far.on('error', () => near.destroy());
     near.on('close', () => far.destroy());
     onTestFinished(() => void near.destroy());
-  }).listen(0, '127.0.0.1');
+  });
   onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || !address) throw new Error('It listens nowhere.');
-  return { url: `127.0.0.1:${address.port}` };
+  return { url: `127.0.0.1:${await listen(server)}` };
 }
 
 /** Of the first command, with its value; `undefined`: it is not all there yet. */

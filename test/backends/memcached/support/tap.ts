@@ -1,6 +1,7 @@
 /** Stands between a client and a server, and reads along: every request, one by one, as strictly as the protocol has them. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { listen } from '../../../services/server.js';
 
 export interface Tap {
   readonly url: string;
@@ -33,15 +34,13 @@ export async function tap(port: number): Promise<Tap> {
         other.destroy();
       });
     }
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || !address) throw new Error('There is no address.');
+  });
+  const own = await listen(server);
   const cut = () => {
     for (const socket of sockets) socket.destroy();
   };
   return {
-    url: `127.0.0.1:${address.port}`,
+    url: `127.0.0.1:${own}`,
     requests,
     cut,
     close: async () => {
