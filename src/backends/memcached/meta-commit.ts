@@ -33,14 +33,15 @@ export interface Written {
 /** Said by the user: whoever creates under the key finds it changed. */
 export async function put(connection: MetaLine, write: Write, options: WriteOptions): Promise<Written> {
   const { key, bytes, seconds } = write;
-  const { deadline, anew, isLockedByKey } = options;
+  const { deadline, isLockedByKey } = options;
   try {
     // Its holder, if any, finds the value changed, whatever he does before his lock is gone.
     const [stored] = await Promise.all([
       connection.store(key, bytes, `T${seconds} c`, { deadline }),
       isLockedByKey ? voidLock(connection, key, deadline) : undefined,
     ]);
-    return written(connection, key, { cas: stored.cas, anew });
+    // Within its own time: what it would take back counts for nobody, by its generation.
+    return written(connection, key, { cas: stored.cas, anew: () => deadline });
   } catch (error) {
     // The value before this one is no longer true.
     if (error instanceof ValueTooLargeError) await remove(connection, key, options);
