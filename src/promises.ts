@@ -30,3 +30,12 @@ export function all<T>(answers: readonly Awaitable<T>[]): Awaitable<T[]> {
   // None of them is a promise.
   return answers.some(isPromiseLike) ? Promise.all(answers) : (answers as T[]);
 }
+
+/** All of them, also when one fails: its error is thrown once nothing is under way any more. */
+export async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(calls);
+  return settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+}

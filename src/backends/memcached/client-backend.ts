@@ -13,8 +13,9 @@ import type {
 } from '../../api.js';
 import { systemClock } from '../../clock.js';
 import { ValueTooLargeError } from '../../errors.js';
+import { allDone } from '../../promises.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
-import { allDone, eachOnce } from './batches.js';
+import { eachOnce } from './batches.js';
 import type { Found, MemcachedClient } from './client.js';
 import { secondsOf } from './expiry.js';
 import { checkKey } from './keys.js';

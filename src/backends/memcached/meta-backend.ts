@@ -16,8 +16,9 @@ import type {
 import { systemClock } from '../../clock.js';
 import { RegionClosedError } from '../../errors.js';
 import { KeptLease } from '../../lock/lease.js';
+import { allDone } from '../../promises.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
-import { allDone, eachOnce } from './batches.js';
+import { eachOnce } from './batches.js';
 import { secondsOf } from './expiry.js';
 import { checkKey, memcachedKeyMangler } from './keys.js';
 import { isStub } from './marks.js';

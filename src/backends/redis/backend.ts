@@ -19,6 +19,7 @@ import type {
 import { systemClock } from '../../clock.js';
 import { BackendUnavailableError, ValueTooLargeError } from '../../errors.js';
 import { KeptLease } from '../../lock/lease.js';
+import { allDone } from '../../promises.js';
 import { parseRecords, parseRegion, recordNames, regionRecordName, tagRecordName } from '../records.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import type { RedisClient, Word } from './client.js';
@@ -385,15 +386,6 @@ function inPartsAndWhole<T>(whole: () => Promise<T>, parts: () => Promise<T>): P
 
 /** ioredis tries again for a while, and says of what it was told only the last. */
 const MOVING = /TRYAGAIN|Too many Cluster redirections/;
-
-/** All of them, also when one fails: its error is thrown once nothing is under way any more. */
-async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(calls);
-  return settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason;
-    return one.value;
-  });
-}
 
 function firstOf([reply]: readonly unknown[]): Uint8Array | undefined {
   return bytesOf(reply);

@@ -5,7 +5,7 @@ import type { CacheBackend } from '../../../src/api.js';
 import type { MemcachedCommonArguments } from '../../../src/backends/memcached-arguments.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../services/memcached.js';
-import { freePort } from '../../services/server.js';
+import { freePort, listen } from '../../services/server.js';
 import { PACKAGES, type Package } from './support/packages.js';
 import { raw, secondsLeft, store, stored } from './support/raw.js';
 import { tap } from './support/tap.js';
@@ -24,6 +24,22 @@ async function serve(options?: MemcachedServerOptions): Promise<RunningMemcached
   ends.push(() => server.kill());
   return server;
 }
+/** A server that says what it is told to, whatever it is asked; with the connections that stand. */
+async function pretend(answer: (socket: Socket) => void): Promise<{ url: string; sockets: ReadonlySet<Socket> }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('data', () => answer(socket));
+  });
+  ends.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { url: `127.0.0.1:${await listen(server)}`, sockets };
+}
+
 function opened(by: Package, url: string, more?: MemcachedCommonArguments): CacheBackend<Uint8Array> {
   const backend = by.open(url, more);
   ends.push(() => backend.close?.());
@@ -139,19 +155,12 @@ describe.each(PACKAGES)('$name', (by) => {
     'refuses them, too, that wait behind one that the server has refused',
     async () => {
       let isFirst = true;
-      const server = createServer((socket) => {
-        ends.push(() => socket.destroy());
-        socket.on('error', () => {});
-        // To the first request, and no more.
-        socket.on('data', () => {
-          if (isFirst) socket.write('SERVER_ERROR out of memory storing object\r\n');
-          isFirst = false;
-        });
+      // To the first request, and no more.
+      const { url } = await pretend((socket) => {
+        if (isFirst) socket.write('SERVER_ERROR out of memory storing object\r\n');
+        isFirst = false;
       });
-      const port = await freePort();
-      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-      ends.push(() => server.close());
-      const backend = opened(by, `127.0.0.1:${port}`, { timeout: '1h', distributedLock: false });
+      const backend = opened(by, url, { timeout: '1h', distributedLock: false });
       const codeOf = (call: unknown) => Promise.resolve(call).catch(({ code }) => code);
       const [refused, waiting] = ['k', 'l'].map((key) => codeOf(backend.set(key, bytes)));
       expect(await refused).toBe('DOGPILE_BACKEND_UNAVAILABLE');
@@ -163,38 +172,16 @@ describe.each(PACKAGES)('$name', (by) => {
   it.each(['GARBAGE\r\n', '\0\0\0\0', 'VALUE k 0 99999999999\r\n', 'END\r\nEND\r\nEND\r\n', 'STORED '.repeat(9)])(
     'a server that says %j ends nothing but calls',
     async (answer) => {
-      const sockets = new Set<Socket>();
-      const port = await freePort();
-      const server = createServer((socket) => {
-        sockets.add(socket);
-        socket.on('error', () => {});
-        socket.on('data', () => socket.write(answer));
-      }).listen(port, '127.0.0.1');
-      ends.push(() => {
-        for (const socket of sockets) socket.destroy();
-        server.close();
-      });
-      const backend = opened(by, `127.0.0.1:${port}`, { timeout: '100ms' });
+      const { url } = await pretend((socket) => socket.write(answer));
+      const backend = opened(by, url, { timeout: '100ms' });
       for (const call of [() => backend.get('k'), () => backend.set('k', bytes), () => backend.delete('k')])
         await Promise.resolve(call()).catch((error) => expect(error.code).toMatch(/^DOGPILE_BACKEND_/));
     },
   );
 
   it('a server that refuses is left: no connection to it stays behind', async () => {
-    const sockets = new Set<Socket>();
-    const server = createServer((socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => sockets.delete(socket));
-      socket.on('data', () => socket.write('SERVER_ERROR too busy\r\n'));
-    });
-    const port = await freePort();
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    ends.push(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    const backend = opened(by, `127.0.0.1:${port}`, { timeout: '100ms' });
+    const { url, sockets } = await pretend((socket) => socket.write('SERVER_ERROR too busy\r\n'));
+    const backend = opened(by, url, { timeout: '100ms' });
     // Some packages make a miss of it.
     for (let times = 0; times < 10; times++) await Promise.allSettled([backend.get('k')]);
     await backend.close?.();
@@ -203,24 +190,12 @@ describe.each(PACKAGES)('$name', (by) => {
 
   it('a server that ends its connections all the time: none stays behind', async () => {
     let requests = 0;
-    const sockets = new Set<Socket>();
-    const server = createServer((socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => sockets.delete(socket));
-      socket.on('data', () => {
-        requests++;
-        if (requests % 5 === 0) socket.end();
-        else socket.write('END\r\n');
-      });
+    const { url, sockets } = await pretend((socket) => {
+      requests++;
+      if (requests % 5 === 0) socket.end();
+      else socket.write('END\r\n');
     });
-    const port = await freePort();
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    ends.push(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    const backend = opened(by, `127.0.0.1:${port}`, { timeout: '100ms' });
+    const backend = opened(by, url, { timeout: '100ms' });
     // In every turn of the event loop, also between the end of a connection and what tells us of it.
     const calls: Promise<unknown>[] = [];
     for (let times = 0; times < 300; times++) {

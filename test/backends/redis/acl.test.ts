@@ -20,7 +20,16 @@ async function serveUser(rules: string) {
   const server = await serve();
   const observer = await look(server.url);
   await observer.raw('ACL', 'SETUSER', 'app', 'on', '>secret', ...rules.split(' '));
-  return { observer, url: `redis://app:secret@127.0.0.1:${server.port}` };
+  return { server, observer, url: `redis://app:secret@127.0.0.1:${server.port}` };
+}
+
+/** A backend of a user who may do all but hear and be heard. */
+async function openWithoutChannels(way: Way) {
+  const { server, observer, url } = await serveUser('~* +@all resetchannels');
+  const told: unknown[] = [];
+  const backend = await open(url, {}, way);
+  backend.attach({ clock: systemClock, random: () => 1, report: (verb) => told.push(verb) });
+  return { server, observer, backend, told };
 }
 
 describe.each([...made, ...handedIn])('$way', (way: Way) => {
@@ -95,12 +104,7 @@ describe.each(made)('$way', (way) => {
   });
 
   it('a user who may not publish commits all the same', async () => {
-    const server = await serve();
-    const observer = await look(server.url);
-    await observer.raw('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '+@all', 'resetchannels');
-    const told: unknown[] = [];
-    const backend = await open(`redis://app:secret@127.0.0.1:${server.port}`, {}, way);
-    backend.attach({ clock: systemClock, random: () => 1, report: (verb) => told.push(verb) });
+    const { backend, told } = await openWithoutChannels(way);
     const lease = await backend.mutex('k')?.acquire();
     // It may not subscribe either: it polls, and that is told once.
     const waiting = backend.mutex('k')?.acquire();
@@ -117,12 +121,7 @@ describe.each(made)('$way', (way) => {
   });
 
   it('a channel that was refused is not kept, to be asked for once it is allowed', async () => {
-    const server = await serve();
-    const observer = await look(server.url);
-    await observer.raw('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '+@all', 'resetchannels');
-    const told: unknown[] = [];
-    const backend = await open(`redis://app:secret@127.0.0.1:${server.port}`, {}, way);
-    backend.attach({ clock: systemClock, random: () => 1, report: (verb) => told.push(verb) });
+    const { server, observer, backend, told } = await openWithoutChannels(way);
     const other = await open(server.url, {}, way);
     const lease = await other.mutex('k')?.acquire();
     expect(await backend.mutex('k')?.acquire({ wait: 50 })).toBeUndefined();

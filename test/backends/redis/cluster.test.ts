@@ -1,6 +1,6 @@
 /** A cluster of six: every verb over slots, a slot that moves, a primary that dies. */
 import * as ioredis from 'ioredis';
-import { createCluster } from 'redis';
+import { createClient, createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CacheBackend, RecordsRequest } from '../../../src/api.js';
 import { regionRecordName } from '../../../src/backends/records.js';
@@ -295,11 +295,27 @@ describe('the conformance suite', () => {
   }
 });
 
-it('a node of it is no server of its own: the redis backend is not ready there, and says which to take', async () => {
-  const backend = redisBackend({ url: cluster.nodes[0]?.url });
-  ends.push(() => backend.close?.());
-  await expect(backend.ready?.()).rejects.toThrow('This is a node of a cluster: take the redis_cluster backend.');
-});
+it.each(['a URL', 'redis by RESP 2', 'redis by RESP 3', 'ioredis'])(
+  'a node of it is no server of its own, by %s: the redis backend is not ready there, and says which to take',
+  async (way) => {
+    const url = cluster.nodes[0]?.url ?? '';
+    const connected = async (RESP: 2 | 3) => {
+      const client = createClient({ url, RESP });
+      client.on('error', () => {});
+      ends.push(() => client.destroy());
+      return client.connect();
+    };
+    const byIo = () => {
+      const client = new ioredis.Redis(url);
+      ends.push(() => client.disconnect());
+      return client;
+    };
+    const client = way === 'ioredis' ? byIo() : await connected(way === 'redis by RESP 3' ? 3 : 2);
+    const backend = redisBackend(way === 'a URL' ? { url } : { client });
+    ends.push(() => backend.close?.());
+    await expect(backend.ready?.()).rejects.toThrow('This is a node of a cluster: take the redis_cluster backend.');
+  },
+);
 
 describe('when a primary is frozen', () => {
   it.each(ways.slice(0, 2))('%s: keys of the others are served, and only its own are created', async (_, open) => {
