@@ -107,6 +107,19 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
     await until(async () => (await connections(observer)) === before);
     await expect(backend.get('k')).rejects.toMatchObject({ code: 'DOGPILE_REGION_CLOSED' });
   });
+
+  it.each(verbs)(
+    '%s that is under way when it is closed is told so, not that the server has failed',
+    async (_, call) => {
+      const server = await serve();
+      const backend = await open(server.url, { timeout: '1h' }, way);
+      await backend.get('k');
+      server.freeze();
+      const outcome = Promise.allSettled([call(backend)]);
+      await backend.close();
+      expect(await outcome).toMatchObject([{ status: 'rejected', reason: { code: 'DOGPILE_REGION_CLOSED' } }]);
+    },
+  );
 });
 
 describe.each(handedInWays)('with $way', (way) => {
