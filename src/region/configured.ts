@@ -13,6 +13,7 @@ import { shown } from '../shown.js';
 import { atRest, atRestUntil, enter, leave } from './closing.js';
 import { Core } from './core.js';
 import { SharedGenerations } from './generations.js';
+import type { Guard } from './guard.js';
 import { type Guarding, guardOf } from './guard-settings.js';
 import type { LocalInvalidation, LocalTags } from './invalidation.js';
 import type { CacheRegion } from './region.js';
@@ -48,6 +49,8 @@ export class Configured {
   #backend: CacheBackend;
   /** There as soon as the engine is loaded. Written by `#start`. */
   #core: Core | undefined;
+  /** Where the store needs one. Written by `#start`, once. */
+  #guard: Guard | undefined;
   /** With those that calls of before a `wrap` still end on. */
   readonly #cores = new Set<Core>();
   /** The loading under way; none once it has failed, so that the next use tries again. Written by `open`. */
@@ -89,7 +92,7 @@ export class Configured {
     this.#attach(wrapped);
     this.#backend = wrapped;
     const before = this.#core;
-    if (before) this.#start().behind(atRest(before).then(() => this.#leave(before)));
+    if (before) this.#start(before).behind(atRest(before).then(() => void this.#cores.delete(before)));
   }
 
   /** The core, once the engine is loaded. One promise for all: who waits for it begins his call before `end` looks for calls under way. */
@@ -105,18 +108,13 @@ export class Configured {
   async end(late: AbortSignal): Promise<void> {
     await this.#opening?.catch(() => {});
     if (this.#core) await atRestUntil(late, this.#core, this.#cores);
-    for (const core of this.#cores) this.#leave(core);
+    // Nothing goes on any more: what is remembered is of no use.
+    this.#core?.backoff.clear();
     await leave(this.actual, this.#backend);
   }
 
   report(verb: string, error: unknown, key?: string): void {
     this.#core?.report(verb, error, key);
-  }
-
-  /** Nothing goes on in it: what it remembers is of no use any more. */
-  #leave(core: Core): void {
-    core.backoff.clear();
-    this.#cores.delete(core);
   }
 
   /** Also of a backend that it is said to once more, behind a proxy that has come to stand before it. */
@@ -137,19 +135,15 @@ export class Configured {
     return this.#start();
   }
 
-  #start(): Core {
+  #start(before?: Core): Core {
     const { region, options, clock, statistics, invalidation, tags } = this.#owner;
     const { settings, invalidator, guarding } = this.#configuration;
     const backend = this.#backend;
-    const guard = guardOf(guarding, backend.remote === true, {
-      clock,
-      changed: (state) => {
-        if (channels.breaker.hasSubscribers) channels.breaker.publish({ region, state });
-      },
-    });
+    // Deadline and breaker are of the store, whatever stands before it.
+    if (!before) this.#guard = this.#newGuard();
     const { serializer, asyncCreationRunner: runner, random = Math.random } = options;
     const keyMangler = manglerOf(options, backend);
-    const store = new Store({ backend, actual: this.actual, serializer, keyMangler, clock, guard });
+    const store = new Store({ backend, actual: this.actual, serializer, keyMangler, clock, guard: this.#guard });
     const { generations } = store;
     const isShared = invalidator === 'shared' && generations !== undefined;
     const strategy = typeof invalidator === 'string' ? invalidation : invalidator;
@@ -164,9 +158,20 @@ export class Configured {
       random,
       runner,
       throwsOnError: guarding.throwsOnError,
+      before,
     });
     this.#cores.add(this.#core);
     return this.#core;
+  }
+
+  #newGuard(): Guard | undefined {
+    const { region, clock } = this.#owner;
+    return guardOf(this.#configuration.guarding, this.#backend.remote === true, {
+      clock,
+      changed: (state) => {
+        if (channels.breaker.hasSubscribers) channels.breaker.publish({ region, state });
+      },
+    });
   }
 }
 

@@ -36,6 +36,8 @@ export interface CoreParts {
   readonly runner: AsyncCreationRunner | undefined;
   /** A read that fails rejects, instead of counting as missing. */
   readonly throwsOnError: boolean;
+  /** The one that this one takes the place of, behind a proxy more: what is being created, and what failed, is one for both. */
+  readonly before: Core | undefined;
 }
 
 /** Where the region's invalidations are kept: in the store, in this process, or wherever a strategy of the user's keeps them. */
@@ -83,8 +85,8 @@ export class Core {
     this.random = parts.random;
     this.runner = parts.runner;
     this.#throwsOnError = parts.throwsOnError;
-    this.flights = new Flights(parts.clock);
-    this.backoff = new Backoff(parts.clock);
+    this.flights = parts.before?.flights ?? new Flights(parts.clock);
+    this.backoff = parts.before?.backoff ?? new Backoff(parts.clock);
     this.looks = new Looks(this);
   }
 

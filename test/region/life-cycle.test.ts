@@ -506,6 +506,36 @@ describe('wrap()', () => {
     expect(most).toBe(1);
   });
 
+  it('a hard invalidation also takes the lease of a creation of before: nobody waits for what would not be stored', async () => {
+    const region = makeRegion({ clock: new FakeClock() }).configure(new LaterBackend());
+    const gate = new Gate();
+    const old = region.getOrCreate('k', () => gate.passed().then(() => 'old'));
+    await gate.arrived;
+    await region.wrap(ProxyBackend).invalidate();
+    expect(await region.getOrCreate('k', () => 'new')).toBe('new');
+    gate.open();
+    expect(await old).toBe('old');
+    expect(await region.get('k')).toBe('new');
+  });
+
+  it('forgets no failure, and no outage', async () => {
+    const clock = new FakeClock();
+    const backend = new LaterBackend();
+    const options = { errorBackoff: '5s', backendTimeout: '1s', breaker: { failures: 1, cooldown: '5s' } } as const;
+    const region = makeRegion({ clock }).configure(backend, options);
+    const failing = () => Promise.reject('no');
+    await expect(region.getOrCreate('k', failing)).rejects.toBe('no');
+    await expect(region.wrap(ProxyBackend).getOrCreate('k', () => 1)).rejects.toBe('no');
+    backend.pause = () => Promise.reject(new Error('down'));
+    expect(await region.get('l')).toBeUndefined();
+    const asked = backend.calls.length;
+    expect(await region.wrap(ProxyBackend).get('l')).toBeUndefined();
+    expect(backend.calls.length).toBe(asked);
+    await clock.advance('5s');
+    backend.pause = () => Promise.resolve();
+    expect(await region.getOrCreate('k', () => 1)).toBe(1);
+  });
+
   it('refuses what is no proxy, and leaves the region as it was', async () => {
     const region = makeRegion().configure('memory');
     const { backend } = region;
