@@ -28,6 +28,26 @@ export function onAbort(signal: AbortSignal | undefined, run: () => void): () =>
   };
 }
 
+/**
+ * For one caller's waits for many things: `wait` is given a signal that aborts with the caller's, and once `wait` has failed, so that
+ * nothing is waited for any more. A signal that is aborted already never aborts again: ask before.
+ */
+export async function together<T>(
+  signal: AbortSignal | undefined,
+  wait: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const leaving = new AbortController();
+  const stopListening = onAbort(signal, () => leaving.abort(signal?.reason));
+  try {
+    return await wait(leaving.signal);
+  } catch (error) {
+    leaving.abort(error);
+    throw error;
+  } finally {
+    stopListening();
+  }
+}
+
 function listenTo(signal: AbortSignal): Listening {
   const runs = new Set<() => void>();
   const listening: Listening = {

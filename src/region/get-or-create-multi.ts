@@ -4,6 +4,7 @@
  * both ways. Who creates is `attempt-multi.ts`, how `creating-multi.ts`.
  */
 import type { CachedValue } from '../api.js';
+import { together } from '../lock/aborts.js';
 import { type Contender, type Looked, launch, lookAtAll } from './attempt-multi.js';
 import { type Call, callOf } from './call.js';
 import { type Creation, enclosingCreation } from './context.js';
@@ -101,15 +102,16 @@ async function settle(
 ): Promise<Settled> {
   const round: Round = { core, batch, caller: enclosingCreation(), results, again: [] };
   const missing = giveWhatIsThere(round, seen);
+  if (missing.length === 0) return { again: [], hasContended: false };
   // What nobody here creates is ours to contend for: all at once, or, where others hold all of it, one that we wait for.
   const free = missing.filter(({ call }) => batch.anew || !core.flights.joinable(call.name));
   const chosen = new Set(wait ? free.slice(0, 1) : free);
-  await contend(round, [...chosen], { wait });
-  // What was won has been created; now the rest is awaited.
-  await joinOthers(
-    round,
-    missing.filter((item) => !chosen.has(item)),
-  );
+  const others = missing.filter((item) => !chosen.has(item));
+  await together(batch.settings.signal, async (signal) => {
+    await contend(round, [...chosen], { wait, signal });
+    // What was won has been created; now the rest is awaited.
+    await joinOthers(round, others, signal);
+  });
   return { again: round.again, hasContended: chosen.size > 0 };
 }
 
@@ -144,7 +146,11 @@ function giveWhatIsThere(round: Round, seen: readonly Looked[]): Item[] {
 }
 
 /** Starts flights for these keys, and gives what they bring. */
-async function contend(round: Round, items: readonly Item[], { wait }: { wait: boolean }): Promise<void> {
+async function contend(
+  round: Round,
+  items: readonly Item[],
+  { wait, signal }: { wait: boolean; signal: AbortSignal },
+): Promise<void> {
   const { core, batch } = round;
   // Stale values are served at once and created behind, unless the caller has to wait for missing ones anyway.
   const isBehind = batch.settings.background && items.every(({ stale }) => stale !== undefined);
@@ -156,13 +162,14 @@ async function contend(round: Round, items: readonly Item[], { wait }: { wait: b
   await Promise.all(
     contenders.map(async (item) => {
       if (isBehind && item.stale) give(round, item.call, item.stale);
-      else await follow(round, item, item.flight, { first: true });
+      else await follow(round, item, item.flight, { first: true, signal });
     }),
   );
 }
 
-async function joinOthers(round: Round, items: readonly Item[]): Promise<void> {
+async function joinOthers(round: Round, items: readonly Item[], signal: AbortSignal): Promise<void> {
   const { core, batch, again } = round;
+  signal.throwIfAborted();
   await Promise.all(
     items.map(async (item) => {
       const { call } = item;
@@ -170,18 +177,23 @@ async function joinOthers(round: Round, items: readonly Item[]): Promise<void> {
       if (!current || batch.anew) again.push(call);
       else {
         core.waits(call.key, 'here');
-        await follow(round, item, current, { first: false });
+        await follow(round, item, current, { first: false, signal });
       }
     }),
   );
 }
 
 /** Waits on a flight, and gives what it brings, if that is an answer for this call. `first`: this call has started it. */
-async function follow(round: Round, item: Item, flight: Flight, { first }: { first: boolean }): Promise<void> {
+async function follow(
+  round: Round,
+  item: Item,
+  flight: Flight,
+  { first, signal }: { first: boolean; signal: AbortSignal },
+): Promise<void> {
   const { core, batch, caller, results, again } = round;
   const { call, look, stale } = item;
   const soft = batch.anew ? undefined : softValue(core, look, call);
-  const outcome = await waitFor(flight, call, caller, { first, hasStale: soft !== undefined });
+  const outcome = await waitFor(flight, call, caller, { first, hasStale: soft !== undefined, signal });
   if (outcome.kind === 'created') results.set(call.key, { value: outcome.value });
   else if (outcome.kind === 'failed') {
     const value = standIn(core, look, call);

@@ -222,6 +222,8 @@ interface Waiting {
   readonly first: boolean;
   /** He has a stale value to take at `softTimeout`. */
   readonly hasStale: boolean;
+  /** Ends his wait; his own signal, if there is no other. */
+  readonly signal?: AbortSignal;
 }
 
 /** Waits on a flight, and lets others see that the caller's creation does. */
@@ -229,10 +231,10 @@ export async function waitFor(
   flight: Flight,
   { began, settings, patience }: Call,
   caller: Creation | undefined,
-  { first, hasStale }: Waiting,
+  { first, hasStale, signal = settings.signal }: Waiting,
 ): Promise<Outcome> {
   const soft = hasStale ? settings.softTimeout : Number.POSITIVE_INFINITY;
-  const joined = flight.join({ began, signal: settings.signal, patience: () => patience.left(), first, soft });
+  const joined = flight.join({ began, signal, patience: () => patience.left(), first, soft });
   if (!caller) return joined;
   const edge = {
     get creation() {

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { onAbort } from '../../src/lock/aborts.js';
+import { onAbort, together } from '../../src/lock/aborts.js';
 import { LocalMutex } from '../../src/lock/local-mutex.js';
 import { makeRegion } from '../../src/region/region.js';
 import { Gate } from '../../src/testing/gate.js';
@@ -51,6 +51,24 @@ describe('what is to happen when a signal aborts', () => {
     const leave = onAbort(controller.signal, spared);
     controller.abort();
     expect(spared).not.toHaveBeenCalled();
+  });
+
+  it('ends the other waits of a caller once one has failed, or with his signal, and leaves no listener', async () => {
+    const controller = new AbortController();
+    const seen: unknown[] = [];
+    const waiting = (signal: AbortSignal) => {
+      signal.addEventListener('abort', () => seen.push(signal.reason));
+      return new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    };
+    await expect(together(controller.signal, () => Promise.resolve(1))).resolves.toBe(1);
+    const failing = (signal: AbortSignal) => Promise.all([waiting(signal), Promise.reject('no')]);
+    await expect(together(controller.signal, failing)).rejects.toBe('no');
+    expect(listeners(controller)).toBe(0);
+    const aborted = together(controller.signal, waiting);
+    controller.abort('enough');
+    await expect(aborted).rejects.toBe('enough');
+    expect(seen).toEqual(['no', 'enough']);
+    expect(listeners(controller)).toBe(0);
   });
 
   it('is nothing without a signal', () => {

@@ -231,6 +231,34 @@ for (const [kind, backend] of Object.entries(kinds)) {
       expect(await one).toBe('b');
     });
 
+    it('a call that fails waits for nothing any more: what nobody else wants is aborted', async () => {
+      const { region, settle } = setUp();
+      const controller = new AbortController();
+      const gates = [new Gate(), new Gate()] as const;
+      let signal: AbortSignal | undefined;
+      const longer = region.getOrCreate(
+        'a',
+        async (context) => {
+          signal = context.signal;
+          await gates[0].passed();
+          return 'a';
+        },
+        { signal: controller.signal },
+      );
+      const failing = region.getOrCreate('b', () => gates[1].passed().then(() => Promise.reject('no')));
+      await Promise.all(gates.map(({ arrived }) => arrived));
+      const many = region.getOrCreateMulti(['a', 'b'], () => []);
+      const outcomes = Promise.allSettled([longer, failing, many]);
+      await settle();
+      controller.abort('enough');
+      await settle();
+      expect(signal?.aborted).toBe(false);
+      gates[1].open();
+      expect((await outcomes).map((one) => 'reason' in one && one.reason)).toEqual(['enough', 'no', 'no']);
+      expect(signal?.aborted).toBe(true);
+      gates[0].open();
+    });
+
     it('lockWait bounds the wait for what others create', async () => {
       const { region, clock, creator, settle } = setUp();
       const gate = new Gate();
