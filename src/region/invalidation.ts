@@ -4,7 +4,9 @@
  */
 import type { Awaitable, CachedValue, Clock, InvalidationStrategy } from '../api.js';
 import { stamp } from '../clock.js';
+import { ValidationError } from '../errors.js';
 import { andThen } from '../promises.js';
+import { shown } from '../shown.js';
 import { type Cut, type Cutoffs, cutByTime, NO_CUTOFFS, worse } from './freshness.js';
 
 export class LocalInvalidation implements InvalidationStrategy {
@@ -66,8 +68,16 @@ function advanced(before: Cutoffs, hard: boolean, now: number): Cutoffs {
   return hard ? { ...before, hard: now } : { ...before, soft: now };
 }
 
-/** What a strategy says, with nothing left open. */
+/** What a strategy says, with nothing left open. Throws what can't be compared with a time: everything would count as valid. */
 export function cutoffsOf(strategy: InvalidationStrategy): Awaitable<Cutoffs> {
   if (strategy instanceof LocalInvalidation) return strategy.cutoffs();
-  return andThen(strategy.cutoffs(), ({ hard = 0, soft = 0 }) => ({ hard, soft }));
+  return andThen(strategy.cutoffs(), ({ hard = 0, soft = 0 }) => {
+    for (const at of [hard, soft]) {
+      if (typeof at !== 'number' || Number.isNaN(at))
+        throw new ValidationError(
+          `A regionInvalidator's cutoffs() are times in milliseconds, { hard, soft }, not ${shown(at)}.`,
+        );
+    }
+    return { hard, soft };
+  });
 }

@@ -133,6 +133,8 @@ describe('a strategy of the user’s', () => {
         throw new Error('gone');
       },
       () => undefined,
+      () => ({ hard: Number.NaN }),
+      () => ({ soft: '2026-01-01' }),
       () => null,
     ]) {
       const { region } = setUp({ invalidate: () => {}, cutoffs: cutoffs as never });

@@ -118,7 +118,7 @@ function clientsOf<Client>(
     );
     const [only] = clients.values();
     if (only && clients.size === 1) return only;
-    return new MemcachedServers(clients, (error) => host().report('getMulti', error));
+    return new MemcachedServers(clients, (verb, error) => host().report(verb, error));
   };
 }
 

@@ -5,10 +5,10 @@ import { Ring } from './meta/ring.js';
 export class MemcachedServers implements MemcachedClient {
   readonly #clients: readonly MemcachedClient[];
   readonly #ring: Ring<MemcachedClient>;
-  readonly #report: (error: unknown) => void;
+  readonly #report: (verb: string, error: unknown) => void;
 
   /** Clients by the names of their servers on the ring. `report` is told of servers that did not take part in an answer. */
-  constructor(clients: ReadonlyMap<string, MemcachedClient>, report: (error: unknown) => void) {
+  constructor(clients: ReadonlyMap<string, MemcachedClient>, report: (verb: string, error: unknown) => void) {
     this.#clients = [...clients.values()];
     this.#ring = new Ring(clients);
     this.#report = report;
@@ -37,10 +37,7 @@ export class MemcachedServers implements MemcachedClient {
       const answers = await client.getMulti(group);
       for (const [at, key] of group.entries()) found.set(key, answers[at]);
     });
-    const settled = await Promise.allSettled(reads);
-    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
-    if (failed.length > 0 && failed.length === settled.length) throw failed[0];
-    for (const error of failed) this.#report(error);
+    await this.#anyOf('getMulti', reads);
     return keys.map((key) => found.get(key));
   }
 
@@ -67,10 +64,21 @@ export class MemcachedServers implements MemcachedClient {
   }
 
   async ping(): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.ping()));
+    await this.#anyOf(
+      'ready',
+      this.#clients.map((client) => client.ping()),
+    );
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()));
+  }
+
+  /** Some server answers; those that don't are told of. Rejects where none does. */
+  async #anyOf(verb: string, answers: readonly Promise<void>[]): Promise<void> {
+    const settled = await Promise.allSettled(answers);
+    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    if (failed.length > 0 && failed.length === settled.length) throw failed[0];
+    for (const error of failed) this.#report(verb, error);
   }
 }

@@ -162,6 +162,25 @@ describe.each(PACKAGES)('$name', ({ open }) => {
     for (const lease of leases?.values() ?? []) await lease.release();
   });
 
+  it('ready() while any of them answers: of one that is dead it tells', async () => {
+    const told: string[] = [];
+    const openedAnew = () => {
+      const backend = opened();
+      backend.attach?.({ clock: systemClock, random: Math.random, report: (verb) => void told.push(verb) });
+      return backend;
+    };
+    const [lost, ...others] = [...servers];
+    await lost?.kill();
+    await openedAnew().ready?.();
+    expect(told).toEqual(['ready']);
+    for (const other of others) await other.kill();
+    await expect(async () => openedAnew().ready?.()).rejects.toMatchObject({
+      code: expect.stringMatching(/^DOGPILE_BACKEND_/),
+    });
+    for (const [at, { port }] of [...servers].entries()) servers[at] = await startMemcached({ port });
+    expect(told).toEqual(['ready']);
+  });
+
   it('of many that are created together, those of the servers that are left are stored', async () => {
     const region = makeRegion().configure(opened(), { expirationTime: '1h' });
     const [lost] = servers as [RunningMemcached];
