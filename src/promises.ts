@@ -39,3 +39,11 @@ export async function allDone<T>(calls: readonly Promise<T>[]): Promise<T[]> {
     return one.value;
   });
 }
+
+/** The same of two, the second of which may be left out. */
+export async function bothDone<A, B>(first: Promise<A>, second: Promise<B> | undefined): Promise<[A, B | undefined]> {
+  const [one, other] = await Promise.allSettled([first, second]);
+  if (one.status === 'rejected') throw one.reason;
+  if (other.status === 'rejected') throw other.reason;
+  return [one.value, other.value];
+}

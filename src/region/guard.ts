@@ -90,11 +90,10 @@ export class Guard {
     }
     const { clock, timeout } = this.#options;
     return new Promise((resolve, reject) => {
-      let isLate = false;
-      let isSettled = false;
+      let state: 'waiting' | 'answered' | 'late' = 'waiting';
       const expire = () => {
-        if (isSettled) return;
-        isLate = true;
+        if (state !== 'waiting') return;
+        state = 'late';
         const error = new BackendTimeoutError(
           `The store did not answer to ${verb} within ${timeout + extra} ms (backendTimeout).`,
         );
@@ -103,16 +102,16 @@ export class Guard {
       };
       let timer: unknown;
       const answered = (answer: T) => {
-        if (isLate) return late?.(answer);
-        isSettled = true;
+        if (state === 'late') return late?.(answer);
+        state = 'answered';
         clock.clearTimeout(timer);
         if (isUnasked?.(answer)) this.#withdrawn();
         else if (!always) this.#succeeded();
         resolve(answer);
       };
       const failed = (error: unknown) => {
-        if (isLate) return;
-        isSettled = true;
+        if (state === 'late') return;
+        state = 'answered';
         clock.clearTimeout(timer);
         if (!always) this.#judge(error, signal);
         reject(error);

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { all, allOf, andThen, isPromiseLike } from '../../src/promises.js';
+import { all, allDone, allOf, andThen, bothDone, isPromiseLike } from '../../src/promises.js';
+import { Gate } from '../../src/testing/gate.js';
+import { settle } from '../../src/testing/settle.js';
 import { unhandledRejections } from '../support/unhandled.js';
 
 describe('answers and promises of answers', () => {
@@ -34,6 +36,28 @@ describe('answers and promises of answers', () => {
       expect(() => allOf([1, 2, 3], ask)).toThrow('at once');
     });
     expect(unhandled).toEqual([]);
+  });
+
+  it('all are done before the error of one of them is thrown, the first in their order', async () => {
+    expect(await allDone([Promise.resolve(1), Promise.resolve(2)])).toEqual([1, 2]);
+    expect(await bothDone(Promise.resolve(1), undefined)).toEqual([1, undefined]);
+    for (const together of [
+      (slow: Promise<number>) => allDone([Promise.reject(new Error('no')), slow]),
+      (slow: Promise<number>) => allDone([slow, Promise.reject(new Error('no'))]),
+      (slow: Promise<number>) => bothDone(Promise.reject(new Error('no')), slow),
+      (slow: Promise<number>) => bothDone(slow, Promise.reject(new Error('no'))),
+    ]) {
+      const gate = new Gate();
+      let isOver = false;
+      const failing = together(gate.passed().then(() => 2)).catch((error: Error) => {
+        isOver = true;
+        return error.message;
+      });
+      await settle();
+      expect(isOver).toBe(false);
+      gate.open();
+      expect(await failing).toBe('no');
+    }
   });
 
   it('what goes wrong at once is thrown, what goes wrong later is a rejection', async () => {

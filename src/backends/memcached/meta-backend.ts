@@ -16,7 +16,7 @@ import type {
 import { systemClock } from '../../clock.js';
 import { RegionClosedError } from '../../errors.js';
 import { KeptLease } from '../../lock/lease.js';
-import { allDone } from '../../promises.js';
+import { allDone, bothDone } from '../../promises.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
 import { eachOnce } from './batches.js';
 import { secondsOf } from './expiry.js';
@@ -166,7 +166,7 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
       generation && new MetaFence(this.#records, { keys, generation, isLeased: leases !== undefined, deadline });
     const isRefused: ReadonlySet<string> = (await fence?.before()) ?? new Set();
     const standing = writes.filter(({ key }) => !isRefused.has(key));
-    const [done, cut] = await both(
+    const [done, cut] = await bothDone(
       allDone(standing.map((write) => this.#writeOne(write, leases?.get(write.key), deadline))),
       standing.length > 0 ? fence?.after() : undefined,
     );
@@ -247,11 +247,4 @@ export class MetaBackend implements CacheBackend<Uint8Array> {
 
 function storedIn(reply: Reply | undefined): Uint8Array | undefined {
   return reply && !isStub(reply) ? reply.value : undefined;
-}
-
-async function both<A, B>(first: Promise<A>, second: Promise<B> | undefined): Promise<[A, B | undefined]> {
-  const [one, other] = await Promise.allSettled([first, second]);
-  if (one.status === 'rejected') throw one.reason;
-  if (other.status === 'rejected') throw other.reason;
-  return [one.value, other.value];
 }

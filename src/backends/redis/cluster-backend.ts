@@ -18,6 +18,7 @@ import type {
 } from '../../api.js';
 import { systemClock } from '../../clock.js';
 import { lockState } from '../../lock/lock-state.js';
+import { bothDone } from '../../promises.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import { RedisBackend } from './backend.js';
 import type { RedisClient } from './client.js';
@@ -68,12 +69,12 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
   // ------------------------------------------------------------------------------------------------------------ reads
 
   async get(key: string, options?: ReadOptions): Promise<Uint8Array | undefined> {
-    const [stored] = await both(this.#inner.get(key), this.#read(options));
+    const [stored] = await bothDone(this.#inner.get(key), this.#read(options));
     return stored;
   }
 
   async getMulti(keys: readonly string[], options?: ReadOptions): Promise<(Uint8Array | undefined)[]> {
-    const [stored] = await both(this.#inner.getMulti(keys), this.#read(options));
+    const [stored] = await bothDone(this.#inner.getMulti(keys), this.#read(options));
     return stored;
   }
 
@@ -85,7 +86,7 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
 
   async set(key: string, stored: Uint8Array, { ttl, lease, generation }: StoreOptions = {}): Promise<boolean> {
     const writing = this.#inner.set(key, stored, { ttl, lease });
-    const [isStored, found] = await both(writing, this.#held(generation, [key]));
+    const [isStored, found] = await bothDone(writing, this.#held(generation, [key]));
     return isStored && this.#stands(key, found, generation, lease !== undefined);
   }
 
@@ -95,7 +96,10 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
   ): Promise<ReadonlySet<string>> {
     const { ttl, leases, generation } = options;
     const keys = [...entries.keys()];
-    const [refused, found] = await both(this.#inner.setMulti(entries, { ttl, leases }), this.#held(generation, keys));
+    const [refused, found] = await bothDone(
+      this.#inner.setMulti(entries, { ttl, leases }),
+      this.#held(generation, keys),
+    );
     const isCut = (key: string) => !this.#stands(key, found, generation, leases?.has(key) === true);
     return new Set([...refused, ...keys.filter(isCut)]);
   }
@@ -181,12 +185,4 @@ export class RedisClusterBackend implements CacheBackend<Uint8Array> {
       throw error;
     }
   }
-}
-
-/** Both, also when one fails: its error is thrown once nothing is under way any more. */
-async function both<A, B>(first: Promise<A>, second: Promise<B> | undefined): Promise<[A, B | undefined]> {
-  const [one, other] = await Promise.allSettled([first, second]);
-  if (one.status === 'rejected') throw one.reason;
-  if (other.status === 'rejected') throw other.reason;
-  return [one.value, other.value];
 }
