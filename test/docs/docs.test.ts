@@ -30,7 +30,7 @@ describe('the documentation', () => {
     });
   }
 
-  it('has types that hold, on every page', { timeout: 60_000 }, () => {
+  it('has types that hold, on every page', { timeout: 120_000 }, () => {
     const pages = documentation().filter((name) => existsSync(join(ROOT, name)));
     expect(typeTrouble(pages.map(readPage)).join('\n')).toBe('');
   });
