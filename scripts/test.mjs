@@ -1,9 +1,10 @@
 // @ts-check
 /**
  * `npm test`: builds dist/, which child processes of the tests run from, then all tests. `npm test -- test/region -t 'stale'` hands
- * everything on to vitest. Files with tests that did not run are named at the end; a test that shuts out others (`only`) fails.
+ * everything on to vitest. Files with tests that did not run, and those without a result, are named at the end; a test that shuts out
+ * others (`only`) fails.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { build } from './build.mjs';
@@ -45,7 +46,7 @@ async function main(args) {
       shown: true,
     });
     const report = await readFile(file, 'utf8').catch(() => undefined);
-    if (report !== undefined) summarize(JSON.parse(report), args.length === 0);
+    if (report !== undefined) await summarize(JSON.parse(report), args.length === 0);
     console.log(`npm test: ${code === 0 ? 'passed' : 'FAILED'} in ${secondsSince(began)}`);
     return code;
   } finally {
@@ -57,7 +58,11 @@ async function main(args) {
  * @param {Report} report
  * @param {boolean} isWhole every test was asked for: files with some that did not run are named
  */
-function summarize({ numTotalTests, numPassedTests, numFailedTests, testResults }, isWhole) {
+async function summarize({ numTotalTests, numPassedTests, numFailedTests, testResults }, isWhole) {
+  // vitest fails when one of its processes dies, but does not say which file that was running.
+  const lost = new Set(isWhole ? await testFiles() : testResults.map(({ name }) => name));
+  for (const { name, assertionResults } of testResults) if (assertionResults.length > 0) lost.delete(name);
+  for (const name of lost) console.log(`without a result: ${relative(ROOT, name)}`);
   let skipped = 0;
   for (const { name, assertionResults } of testResults) {
     const left = assertionResults.filter(({ status }) => status !== 'passed' && status !== 'failed').length;
@@ -68,4 +73,10 @@ function summarize({ numTotalTests, numPassedTests, numFailedTests, testResults 
   console.log(
     `${testResults.length} files, ${numTotalTests} tests: ${numPassedTests} passed, ${numFailedTests} failed, ${skipped} not run`,
   );
+}
+
+async function testFiles() {
+  const folder = join(ROOT, 'test');
+  const paths = await readdir(folder, { recursive: true });
+  return paths.filter((path) => path.endsWith('.test.ts')).map((path) => join(folder, path));
 }

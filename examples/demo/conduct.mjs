@@ -11,7 +11,7 @@ const ARRIVALS = 0.3;
 /** The creations after the first expiry are there to be killed. */
 const KILLING_FROM = 0.25;
 /** A round goes on for so long at most, in milliseconds, when the killed creation has not been taken over by its end. */
-const OVERTIME = 3000;
+const OVERTIME = 10_000;
 
 const VICTIM_KEY = 0;
 

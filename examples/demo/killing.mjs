@@ -48,6 +48,7 @@ export class Killing {
     const creation = this.#creationOf(pid, calledAt);
     creation.killedAt = at;
     this.#log.goneAt.set(pid, at);
+    this.#log.killed.add(pid);
     this.#log.killing = { creation, at, takenOver: undefined };
     this.onKilled(process);
   }
@@ -62,7 +63,6 @@ export class Killing {
     const { creation } = this.#log.killing;
     delete creation.killedAt;
     this.#log.killing = undefined;
-    this.#log.missed++;
     if (this.#tries < TRIES) this.#armed = true;
     else this.#resolve();
   }

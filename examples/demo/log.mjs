@@ -9,6 +9,7 @@
  * @property {number} [began] the search had its turn
  * @property {number} [made] the search was done
  * @property {number} [endedAt] the region has its value; none: unfinished
+ * @property {boolean} [isStored] its caller was answered, so the store has it, too
  * @property {number} [killedAt]
  */
 
@@ -31,8 +32,8 @@ export class RoundLog {
   killing;
   /** When a process was killed, or stopped counting: its unfinished creations had ended by then. By pid. */
   goneAt = new Map();
-  /** Processes that were killed when the creation was already done, and perhaps not yet stored. */
-  missed = 0;
+  /** Processes that were killed, by pid. */
+  killed = new Set();
 
   constructor(name) {
     this.name = name;
@@ -46,6 +47,12 @@ export class RoundLog {
     return this.creations.filter(({ endedAt }) => endedAt !== undefined).length;
   }
 
+  /** So many creations were done when their process was killed, and perhaps not yet stored: of whichever key. */
+  get missed() {
+    const isMissed = ({ pid, endedAt, isStored }) => this.killed.has(pid) && endedAt !== undefined && !isStored;
+    return this.creations.filter(isMissed).length;
+  }
+
   endOf({ pid, endedAt }) {
     return endedAt ?? this.goneAt.get(pid);
   }
@@ -54,11 +61,16 @@ export class RoundLog {
     if (kind === 'calls') for (const call of message.calls) this.calls.push(call);
     if (kind === 'creating') this.creations.push(message);
     if (kind === 'created') Object.assign(this.#creationOf(message), message);
+    if (kind === 'stored') this.#lastOf(message).isStored = true;
     if (kind === 'done') {
       this.accounts.push(message);
       this.goneAt.set(message.pid, message.at);
       this.unanswered.push(...message.unanswered);
     }
+  }
+
+  #lastOf({ pid, key }) {
+    return this.creations.findLast((one) => one.pid === pid && one.key === key);
   }
 
   #creationOf({ pid, key, calledAt }) {

@@ -91,6 +91,7 @@ async function ask(mine, key) {
     if (!mine.isOver) throw error;
   });
   if (mine.isOver) return;
+  if (call.creates) tell({ kind: 'stored', key });
   mine.waiting.delete(call);
   mine.seen[call.seen] = (mine.seen[call.seen] ?? 0) + 1;
   const answeredAt = now();

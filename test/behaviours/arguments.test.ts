@@ -4,6 +4,7 @@ import { ValidationError } from '../../src/errors.js';
 import { makeRegion } from '../../src/region/region.js';
 import { type RunningMemcached, startMemcached } from '../services/memcached.js';
 import { ask } from '../services/server.js';
+import { PATIENCE } from '../support/server-backends.js';
 
 const refused = (backend: string, args: object) => {
   const region = makeRegion();
@@ -34,7 +35,10 @@ describe.each(['memcached', 'node_memcached', 'memjs', 'memcache_client'])('dogp
 
   it('[py 228, 235, 237, 238] memcachedExpireTime is what the server is told; without it and the policy, nothing', async () => {
     const left = async (args: object) => {
-      const region = makeRegion().configure<string>(backend, { arguments: { url: server.url, ...args } });
+      const region = makeRegion().configure<string>(backend, {
+        backendTimeout: PATIENCE,
+        arguments: { url: server.url, timeout: PATIENCE, ...args },
+      });
       await region.set('k', 'value');
       await region.close();
       return Number(/ t(-?\d+)/.exec(await ask(server.port, 'mg k t\r\n'))?.[1]);

@@ -120,7 +120,7 @@ for (const on of setUps) {
 
     it('[py 191] arguments are left as they are; unknown ones are refused (differs)', async () => {
       const made = await on.make();
-      const region = makeRegion();
+      const region = makeRegion({ clock: new FakeClock() });
       if (typeof made.target === 'string') {
         const args = Object.freeze({ ...made.arguments });
         region.configure(made.target, { arguments: args });
@@ -233,7 +233,7 @@ for (const on of setUps) {
         for (let i = 0; i < 3; i++) expect(await region.getOrCreate('some key', () => 'new')).toBe('old');
         expect(runner).toHaveBeenCalledTimes(1);
         await clock.advance('6m');
-        await vi.waitFor(async () => expect(await region.keyIsLocked('some key')).toBe(false));
+        await vi.waitUntil(async () => !(await region.keyIsLocked('some key')), { timeout: 20_000 });
         expect(await region.getOrCreate('some key', () => 'new')).toBe('old');
         expect(runner).toHaveBeenCalledTimes(2);
         const [, , , mutex] = runner.mock.calls[1] ?? [];
@@ -301,7 +301,7 @@ for (const on of setUps) {
     });
 
     it('[py E29] decorating before configure() is fine, calling before is not', async () => {
-      const region = makeRegion();
+      const region = makeRegion({ clock: new FakeClock() });
       const fn = region.cacheOnArguments()(async function fn() {
         return 1;
       });

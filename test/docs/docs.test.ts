@@ -13,7 +13,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('the documentation', () => {
+// The first page that runs has the whole library read and transformed.
+describe('the documentation', { timeout: 120_000 }, () => {
   it('begins with README.md', () => {
     expect(existsSync(join(ROOT, 'README.md'))).toBe(true);
   });
@@ -30,7 +31,7 @@ describe('the documentation', () => {
     });
   }
 
-  it('has types that hold, on every page', { timeout: 60_000 }, () => {
+  it('has types that hold, on every page', () => {
     const pages = documentation().filter((name) => existsSync(join(ROOT, name)));
     expect(typeTrouble(pages.map(readPage)).join('\n')).toBe('');
   });

@@ -17,7 +17,7 @@ describe('the runner of documentation', () => {
     expect(process.cwd()).toBe(home);
   });
 
-  it('finds its types well', { timeout: 60_000 }, () => {
+  it('finds its types well', { timeout: 120_000 }, () => {
     expect(typeTrouble([fixture('good')])).toEqual([]);
   });
 
@@ -34,7 +34,7 @@ describe('the runner of documentation', () => {
   });
 
   it('names page and line of types that do not hold, in blocks that run and in those that do not', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, () => {
     const trouble = typeTrouble([fixture('wrong-type')]);
     expect(trouble.map((line) => line.split(' ')[0])).toEqual([

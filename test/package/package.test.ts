@@ -23,7 +23,7 @@ const WATCH = `
 let installed: Installed;
 beforeAll(async () => {
   installed = await install();
-}, 120_000);
+}, 240_000);
 afterAll(() => installed?.remove());
 
 const manifest = () => JSON.parse(readFileSync(join(installed.folder, 'package.json'), 'utf8'));
@@ -160,7 +160,7 @@ describe('the package, installed', () => {
     { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, name: 'bundler' },
   ];
   for (const { name, ...options } of kinds) {
-    it(`has types that hold under ${name}, strict, with nothing but the language`, { timeout: 60_000 }, () => {
+    it(`has types that hold under ${name}, strict, with nothing but the language`, { timeout: 120_000 }, () => {
       const imports = ENTRIES.map(
         (entry, at) => `import * as entry${at} from '${entry}';\nexport const all${at} = entry${at};`,
       );

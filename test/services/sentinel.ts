@@ -14,7 +14,12 @@ export interface Watched {
   stop(): Promise<void>;
 }
 
-export async function startWatched(): Promise<Watched> {
+export interface WatchedOptions {
+  /** Milliseconds of silence after which the primary fails over: a pause of the machine is one, too. */
+  readonly downAfter?: number;
+}
+
+export async function startWatched({ downAfter = 500 }: WatchedOptions = {}): Promise<Watched> {
   const started: RunningServer[] = [];
   try {
     const primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
@@ -22,7 +27,7 @@ export async function startWatched(): Promise<Watched> {
     const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(primary.port)] });
     started.push(replica);
     await until(replica.port, 'INFO replication\r\n', /master_link_status:up/);
-    for (let at = 0; at < 3; at++) started.push(await startSentinel(primary.port));
+    for (let at = 0; at < 3; at++) started.push(await startSentinel(primary.port, downAfter));
     const sentinels = started.slice(2);
     for (const { port } of sentinels)
       await until(
@@ -44,13 +49,13 @@ export async function startWatched(): Promise<Watched> {
   }
 }
 
-function startSentinel(primary: number): Promise<RunningServer> {
+function startSentinel(primary: number, downAfter: number): Promise<RunningServer> {
   return startServer({
     command: REDIS_SERVER,
     args: (port, folder) => {
       const file = join(folder, 'sentinel.conf');
       const settings = [
-        'down-after-milliseconds watched 500',
+        `down-after-milliseconds watched ${downAfter}`,
         'failover-timeout watched 3000',
         'parallel-syncs watched 1',
       ];

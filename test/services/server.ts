@@ -1,7 +1,7 @@
 /** Servers that tests start on free ports of the loopback and stop by pid. What a test can't start fails it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,10 +74,12 @@ async function startOnce({ command, args, probe }: ServerSpec, port: number): Pr
   for (;;) {
     const hasEnded = await Promise.race([
       ended.then(() => true),
-      probe(port).then(
-        () => false,
-        () => undefined,
-      ),
+      probe(port)
+        .then(() => isOurs(child.pid, port))
+        .then(
+          (ours) => (ours ? false : undefined),
+          () => undefined,
+        ),
     ]);
     if (hasEnded === false) break;
     if (hasEnded || Date.now() > deadline) {
@@ -96,6 +98,27 @@ async function startOnce({ command, args, probe }: ServerSpec, port: number): Pr
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
   };
+}
+
+/** What answers may be another test's, which was faster to take the port: then ours has ended, or is about to. */
+async function isOurs(pid: number | undefined, port: number): Promise<boolean> {
+  const listening = await listenersOn(port);
+  // It has a Unix socket, or this is no Linux.
+  if (listening.length === 0) return true;
+  const files = await readdir(`/proc/${pid}/fd`);
+  const targets = await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => '')));
+  return targets.some((target) => listening.includes(target));
+}
+
+/** Sockets that listen on a port of the loopback, as `/proc` has them among the open files of a process. */
+async function listenersOn(port: number): Promise<string[]> {
+  const table = await readFile('/proc/net/tcp', 'utf8').catch(() => '');
+  const address = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return table
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => local?.endsWith(address) && state === '0A')
+    .map((fields) => `socket:[${fields[9]}]`);
 }
 
 export async function freePort(): Promise<number> {
@@ -119,7 +142,7 @@ export async function listen(server: Server, port = 0): Promise<number> {
 export function ask(port: number, line: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(line));
-    socket.setTimeout(1000, () => socket.destroy(new Error('It does not answer.')));
+    socket.setTimeout(5000, () => socket.destroy(new Error('It does not answer.')));
     socket.once('error', reject);
     socket.once('data', (chunk) => {
       resolve(chunk.toString());

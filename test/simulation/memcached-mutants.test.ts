@@ -5,12 +5,14 @@ import { parseRegion, textOfRegion } from '../../src/backends/records.js';
 import { type MetaPortOptions, SimulatedLine, SimulatedPeers } from '../../src/testing/simulation/memcached/client.js';
 import { type Item, SimulatedMemcached } from '../../src/testing/simulation/memcached/server.js';
 import { type MemcachedSimulationOptions, simulateMemcached } from '../../src/testing/simulation/simulate.js';
-import { CAME_BACK, firstFound, MOST_SEEDS } from './support/first-found.js';
+import { A_SEARCH, CAME_BACK, firstFound, MOST_SEEDS } from './support/first-found.js';
 
 interface Mutant {
   readonly server?: () => SimulatedMemcached;
   readonly peers?: (options: MetaPortOptions) => SimulatedPeers;
   readonly simulation?: Omit<MemcachedSimulationOptions, 'seed'>;
+  /** Where it takes many seeds, or long ones: the one to begin with. */
+  readonly first?: number;
   readonly finds: RegExp;
 }
 
@@ -141,6 +143,7 @@ const mutants: Record<string, Mutant> = {
   'a delete that removes nothing behind its look at the lock': {
     peers: sparing('behind a look'),
     simulation: QUIET_KEYS,
+    first: 10,
     finds: CAME_BACK,
   },
   'a delete that removes nothing behind the lock that it voids': {
@@ -258,11 +261,11 @@ const mutants: Record<string, Mutant> = {
 };
 
 describe('a rule of the protocol on memcached that is broken is found out:', () => {
-  for (const [name, { finds, server, peers, simulation }] of Object.entries(mutants)) {
-    it(name, { timeout: 60_000 }, async () => {
+  for (const [name, { finds, first, server, peers, simulation }] of Object.entries(mutants)) {
+    it(name, A_SEARCH, async () => {
       const run = (seed: number) =>
         simulateMemcached({ seed, ...simulation, memcached: { server: server?.(), peers } });
-      expect(await firstFound(run, MOST_SEEDS)).toMatch(finds);
+      expect(await firstFound(run, MOST_SEEDS, { first })).toMatch(finds);
     });
   }
 });

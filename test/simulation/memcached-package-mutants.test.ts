@@ -1,6 +1,6 @@
 /** Take a rule out of the locks of the client packages, or of the backend over them, and some seed finds out. */
 import { describe, expect, it } from 'vitest';
-import { CAME_BACK, MANY_SEEDS } from './support/first-found.js';
+import { A_SEARCH, CAME_BACK, MANY_SEEDS } from './support/first-found.js';
 import { firstFoundIn, type Mutation, type Search } from './support/mutated.js';
 
 interface Mutant extends Omit<Mutation, 'file'>, Partial<Search> {
@@ -225,7 +225,7 @@ const files = {
 
 describe.each(Object.entries(files))('a rule that is taken out of %s is found out:', (file, mutants) => {
   for (const [name, { finds, from, to, ...search }] of Object.entries(mutants)) {
-    it(name, { timeout: 300_000 }, async () => {
+    it(name, A_SEARCH, async () => {
       const found = await firstFoundIn({ file, from, to }, { first: 1, seeds: MANY_SEEDS, ...search });
       expect(found).toMatch(finds);
     });

@@ -14,7 +14,7 @@ import {
   type StoreRequest,
 } from '../../src/testing/simulation/fenced-store.js';
 import { type SimulationOptions, simulate } from '../../src/testing/simulation/simulate.js';
-import { CAME_BACK, firstFound, LOST_TAGS, MOST_SEEDS } from './support/first-found.js';
+import { A_SEARCH, CAME_BACK, firstFound, LOST_TAGS, MOST_SEEDS } from './support/first-found.js';
 
 interface Mutant {
   readonly store?: () => FencedStore;
@@ -278,7 +278,7 @@ function withoutTokens(request: StoreRequest): StoreRequest {
 
 describe('a rule that is broken is found out:', () => {
   for (const [name, { finds, ...broken }] of Object.entries(mutants)) {
-    it(name, { timeout: 60_000 }, async () => {
+    it(name, A_SEARCH, async () => {
       expect(await found(broken)).toMatch(finds);
     });
   }
@@ -316,7 +316,7 @@ const slower: Record<string, Omit<Mutant, 'finds'>> = {
 
 describe('a rule that is there for speed:', () => {
   for (const [name, broken] of Object.entries(slower)) {
-    it(name, { timeout: 60_000 }, async () => {
+    it(name, A_SEARCH, async () => {
       expect(await found(broken, 40)).toBeUndefined();
     });
   }

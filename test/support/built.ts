@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { transform } from 'esbuild';
 
@@ -31,7 +31,7 @@ async function build(): Promise<string> {
   const hash = createHash('sha256');
   for (const { path, text } of files) hash.update(`${path}\0${text}\0`);
   const target = join(shelf, hash.digest('hex').slice(0, 32));
-  if (existsSync(target)) return target;
+  if (await isFound(target)) return target;
   await removeOld();
   // Under a name of its own, then moved: who comes at the same time finds all of it or nothing.
   const making = join(shelf, `making-${randomUUID()}`);
@@ -41,6 +41,15 @@ async function build(): Promise<string> {
     await rm(making, { recursive: true, force: true });
   });
   return target;
+}
+
+/** Whoever finds it uses it from now on: no other run takes it for old. */
+async function isFound(target: string): Promise<boolean> {
+  const now = new Date();
+  return utimes(target, now, now).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function compile(folder: string, { path, text }: { path: string; text: string }): Promise<void> {

@@ -14,6 +14,9 @@ interface Store {
   stop(): Promise<unknown>;
 }
 
+/** Where time is real: a machine that pauses is no outage. */
+export const PATIENCE = '20s';
+
 /** Those that were started. */
 const started: Promise<Store>[] = [];
 
@@ -42,7 +45,7 @@ function setUp(name: string, target: string, start: () => Promise<Store>): Backe
 async function onMemcached(args: object): Promise<Store> {
   const server: RunningMemcached = await startMemcached();
   return {
-    arguments: { url: server.url, lockSleep: 5, ...args },
+    arguments: { url: server.url, lockSleep: 5, timeout: PATIENCE, ...args },
     clear: () => ask(server.port, 'flush_all\r\n'),
     stop: () => server.stop(),
   };
@@ -51,14 +54,15 @@ async function onMemcached(args: object): Promise<Store> {
 async function onRedis(args: object): Promise<Store> {
   const server = await startRedis();
   const observer = await observe(server.url);
-  return withObserver(observer, { url: server.url, lockSleep: 5, ...args }, () => server.stop());
+  return withObserver(observer, { url: server.url, lockSleep: 5, timeout: PATIENCE, ...args }, () => server.stop());
 }
 
 async function onSentinels(): Promise<Store> {
-  const watched = await startWatched();
+  // Nobody fails over here.
+  const watched = await startWatched({ downAfter: 60_000 });
   const observer = await observe(`redis://127.0.0.1:${watched.primary.port}`);
   const { sentinels, serviceName } = watched;
-  return withObserver(observer, { sentinels, serviceName, lockSleep: 5 }, () => watched.stop());
+  return withObserver(observer, { sentinels, serviceName, lockSleep: 5, timeout: PATIENCE }, () => watched.stop());
 }
 
 function withObserver(observer: Observer, args: Store['arguments'], stop: () => Promise<unknown>): Store {

@@ -12,7 +12,7 @@ const MAIN = join(import.meta.dirname, '../../../examples/demo/main.mjs');
 export const preloads = {
   /** Leaves a file that is named after the process. */
   counted: join(import.meta.dirname, 'counted.mjs'),
-  /** Takes the lock away that the processes share. */
+  /** Takes the store away that the processes share, and its locks. */
   unlocked: join(import.meta.dirname, 'unlocked.mjs'),
 };
 

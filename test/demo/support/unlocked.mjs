@@ -1,7 +1,7 @@
 import { CacheRegion } from 'dogpile-cache';
 
 const { configure } = CacheRegion.prototype;
-/** A file that nobody shares: each process creates for itself. */
+/** In place of the file that is shared, nothing: whoever asks creates, beside whoever does already. */
 CacheRegion.prototype.configure = function (name, { expirationTime } = {}) {
-  return configure.call(this, name === 'file' ? 'memory' : name, { expirationTime });
+  return configure.call(this, name === 'file' ? 'null' : name, { expirationTime });
 };

@@ -32,8 +32,8 @@ export async function firstFoundIn(mutation: Mutation, search: Search): Promise<
         import { simulatePackage } from './src/testing/simulation/simulate.ts';
         import { firstFound } from './test/simulation/support/first-found.ts';
         const { first, seeds, ...options } = workerData;
-        const run = (seed) => simulatePackage({ seed: first - 1 + seed, ...options });
-        parentPort.postMessage(await firstFound(run, seeds));`,
+        const run = (seed) => simulatePackage({ seed, ...options });
+        parentPort.postMessage(await firstFound(run, seeds, { first }));`,
       resolveDir: ROOT,
       loader: 'ts',
     },
