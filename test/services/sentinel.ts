@@ -11,6 +11,8 @@ export interface Watched {
   readonly sentinelServers: readonly RunningServer[];
   readonly primary: RunningRedis;
   readonly replica: RunningRedis;
+  /** The primary is gone, and soon given up. Until then no pause of a busy machine makes the sentinels fail over. */
+  lose(how: 'kill' | 'freeze'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,6 +38,11 @@ export async function startWatched(): Promise<Watched> {
       sentinelServers: sentinels,
       primary,
       replica,
+      lose: async (how) => {
+        for (const { port } of sentinels)
+          await ask(port, 'SENTINEL SET watched down-after-milliseconds 500\r\n').catch(() => {});
+        await primary[how]();
+      },
       stop: () => stopAll(started),
     };
   } catch (error) {
@@ -50,7 +57,7 @@ function startSentinel(primary: number): Promise<RunningServer> {
     args: (port, folder) => {
       const file = join(folder, 'sentinel.conf');
       const settings = [
-        'down-after-milliseconds watched 500',
+        'down-after-milliseconds watched 20000',
         'failover-timeout watched 3000',
         'parallel-syncs watched 1',
       ];
@@ -71,7 +78,7 @@ function startSentinel(primary: number): Promise<RunningServer> {
 }
 
 async function until(port: number, line: string, isSo: RegExp): Promise<void> {
-  while (!isSo.test(await ask(port, line))) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (!isSo.test(await ask(port, line).catch(() => ''))) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 async function stopAll(servers: readonly RunningServer[]): Promise<void> {
