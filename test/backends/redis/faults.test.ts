@@ -90,6 +90,19 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
     await expect(backend.get('k')).rejects.toMatchObject({ code: 'DOGPILE_REGION_CLOSED' });
   });
 
+  it('who waits for a lock when it is closed is told so at once, not when he would have looked again', async () => {
+    const server = await serve();
+    const observer = await look(server.url);
+    const backend = await open(server.url, { lockSleep: '1h' }, way);
+    await backend.mutex('k')?.acquire();
+    const outcome = Promise.allSettled([backend.mutex('k')?.acquire()]);
+    // It looks, and again when it is listened to; then it sleeps.
+    await until(async () => /cmdstat_pttl:calls=[23]/.test(String(await observer.raw('INFO', 'commandstats'))));
+    await backend.get('k');
+    await backend.close();
+    expect(await outcome).toMatchObject([{ status: 'rejected', reason: { code: 'DOGPILE_REGION_CLOSED' } }]);
+  });
+
   it.each(verbs)(
     '%s that is under way when it is closed is told so, not that the server has failed',
     async (_, call) => {
