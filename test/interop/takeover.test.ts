@@ -93,7 +93,7 @@ describe('who outlives his lock', () => {
   it('of ours (a creator that blocks the event loop, so that nothing is noticed before the commit): the same', async () => {
     const [ours, python] = await Promise.all([store.ours({ arguments: { lockTimeout: '300ms' } }), store.python()]);
     const { call: late, unblock } = createBlocked(ours, 'k');
-    await until(async () => (await lock()) !== null);
+    await late.creates;
     await until(async () => (await lock()) === null);
     const creation = python.getOrCreate('k');
     await creation.creates;

@@ -228,7 +228,7 @@ describe.each(ways)('%s', (_, openBy) => {
     await to.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id);
     await from.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', to.id);
     // Half way: what is not there any more is asked for at the other.
-    await from.observer.raw('MIGRATE', '127.0.0.1', String(to.node.port), key, '0', '1000');
+    await from.observer.raw('MIGRATE', '127.0.0.1', String(to.node.port), key, '0', '5000');
     expect(await backend.get(key)).toEqual(bytes);
     await backend.set(key, Buffer.from('on its way'));
     expect(String(await backend.get(key))).toBe('on its way');

@@ -178,7 +178,7 @@ describe('a lease belongs to who won it', () => {
 
   it('a commit bears as many tags as there are', async () => {
     const tags = Array.from({ length: 150_000 }, (_, at) => `t${at}`);
-    const patient = await process({ timeout: '20s' });
+    const patient = await process({ timeout: '20s', lockTimeout: '1m' });
     const records = request();
     const lease = await won(patient, 'k', records);
     const generation = fence(records, new Map([['k', tags]]));
