@@ -82,9 +82,9 @@ const ways: readonly [string, (timeout?: string) => Promise<CacheBackend<Uint8Ar
 
 describe.each(ways)('%s', (_, open) => {
   it('serves, fails over to the new primary by itself, and wakes waiters there', { timeout: 120_000 }, async () => {
-    const backend = await open('2s');
+    const backend = await open('10s');
     ends.push(() => backend.close?.());
-    const other = await open('2s');
+    const other = await open('10s');
     ends.push(() => other.close?.());
     await backend.ready?.();
     await backend.set('k', bytes);
