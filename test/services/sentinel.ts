@@ -11,15 +11,12 @@ export interface Watched {
   readonly sentinelServers: readonly RunningServer[];
   readonly primary: RunningRedis;
   readonly replica: RunningRedis;
+  /** The primary is gone, and soon given up. Until then no pause of a busy machine makes the sentinels fail over. */
+  lose(how: 'kill' | 'freeze'): Promise<void>;
   stop(): Promise<void>;
 }
 
-export interface WatchedOptions {
-  /** Milliseconds of silence after which the primary fails over: a pause of the machine is one, too. */
-  readonly downAfter?: number;
-}
-
-export async function startWatched({ downAfter = 500 }: WatchedOptions = {}): Promise<Watched> {
+export async function startWatched(): Promise<Watched> {
   const started: RunningServer[] = [];
   try {
     const primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
@@ -27,7 +24,7 @@ export async function startWatched({ downAfter = 500 }: WatchedOptions = {}): Pr
     const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(primary.port)] });
     started.push(replica);
     await until(replica.port, 'INFO replication\r\n', /master_link_status:up/);
-    for (let at = 0; at < 3; at++) started.push(await startSentinel(primary.port, downAfter));
+    for (let at = 0; at < 3; at++) started.push(await startSentinel(primary.port));
     const sentinels = started.slice(2);
     for (const { port } of sentinels)
       await until(
@@ -41,6 +38,11 @@ export async function startWatched({ downAfter = 500 }: WatchedOptions = {}): Pr
       sentinelServers: sentinels,
       primary,
       replica,
+      lose: async (how) => {
+        for (const { port } of sentinels)
+          await ask(port, 'SENTINEL SET watched down-after-milliseconds 500\r\n').catch(() => {});
+        await primary[how]();
+      },
       stop: () => stopAll(started),
     };
   } catch (error) {
@@ -49,13 +51,13 @@ export async function startWatched({ downAfter = 500 }: WatchedOptions = {}): Pr
   }
 }
 
-function startSentinel(primary: number, downAfter: number): Promise<RunningServer> {
+function startSentinel(primary: number): Promise<RunningServer> {
   return startServer({
     command: REDIS_SERVER,
     args: (port, folder) => {
       const file = join(folder, 'sentinel.conf');
       const settings = [
-        `down-after-milliseconds watched ${downAfter}`,
+        'down-after-milliseconds watched 20000',
         'failover-timeout watched 3000',
         'parallel-syncs watched 1',
       ];
@@ -76,7 +78,7 @@ function startSentinel(primary: number, downAfter: number): Promise<RunningServe
 }
 
 async function until(port: number, line: string, isSo: RegExp): Promise<void> {
-  while (!isSo.test(await ask(port, line))) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (!isSo.test(await ask(port, line).catch(() => ''))) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 async function stopAll(servers: readonly RunningServer[]): Promise<void> {

@@ -58,8 +58,7 @@ async function onRedis(args: object): Promise<Store> {
 }
 
 async function onSentinels(): Promise<Store> {
-  // Nobody fails over here.
-  const watched = await startWatched({ downAfter: 60_000 });
+  const watched = await startWatched();
   const observer = await observe(`redis://127.0.0.1:${watched.primary.port}`);
   const { sentinels, serviceName } = watched;
   return withObserver(observer, { sentinels, serviceName, lockSleep: 5, timeout: PATIENCE }, () => watched.stop());

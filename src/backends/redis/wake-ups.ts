@@ -73,11 +73,12 @@ export class WakeUps {
     };
   }
 
-  /** Who waits will end his watch; what lingers is left now: the connection may be a client's that goes on without us. */
+  /** Who waits is woken, and ends his watch; what lingers is left now: the connection may be a client's that goes on without us. */
   close(): void {
     this.#isClosed = true;
     for (const [lock, watched] of [...this.#watched]) {
       this.#options.clock().clearTimeout(watched.linger);
+      wakeAll(watched);
       this.#end(lock, watched);
     }
     this.#ear?.then((ear) => ear?.close()).catch(() => {});
@@ -109,7 +110,8 @@ export class WakeUps {
       },
       connected: () => {
         this.#isTroubled = false;
-        for (const watched of this.#watched.values()) if (watched.isOn) wakeAll(watched);
+        // Who has no subscription has lost it with the connection: he asks again. One under way wakes by itself.
+        for (const watched of this.#watched.values()) if (watched.isOn || !watched.subscription) wakeAll(watched);
       },
       failed: (error) => this.#failed(error),
     });

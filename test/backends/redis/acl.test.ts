@@ -6,7 +6,7 @@ import { makeRegion } from '../../../src/region/region.js';
 import { handedInWays, ioredisByUrl, nodeRedisByUrl, type Way } from './support/clients.js';
 import { look, open, serve } from './support/during.js';
 import { bytes, unavailable } from './support/verbs.js';
-import { until } from './support/wait.js';
+import { until, untilDone } from './support/wait.js';
 
 /** As docs/backends/redis.md has it. */
 const COMMANDS =
@@ -42,7 +42,7 @@ describe.each([...made, ...handedIn])('$way', (way: Way) => {
     const other = await open(url, {}, way);
     const told: unknown[] = [];
     backend.attach({ clock: systemClock, random: () => 1, report: (...trouble) => told.push(trouble) });
-    const region = makeRegion({ name: 'app' }).configure(other, { expirationTime: '1h' });
+    const region = makeRegion({ name: 'app' }).configure(other, { expirationTime: '1h', backendTimeout: '20s' });
     await backend.ready();
     expect(await region.getOrCreate('app:k', () => 1, { tags: ['t'] })).toBe(1);
     await region.set('app:l', 2);
@@ -68,7 +68,8 @@ describe.each([...made, ...handedIn])('$way', (way: Way) => {
   it('a key that may not be read is no trouble of those that are asked for in the same tick', async () => {
     const { url } = await serveUser(`+@all ${PATTERNS}`);
     const backend = await open(url, {}, way);
-    const region = makeRegion({ name: 'app' }).configure(backend, { expirationTime: '1h', onBackendError: 'throw' });
+    const policy = { expirationTime: '1h', backendTimeout: '20s', onBackendError: 'throw' } as const;
+    const region = makeRegion({ name: 'app' }).configure(backend, policy);
     await region.setMulti({ 'app:k': 1, 'app:l': 2 });
     const calls = ['app:k', 'other', 'app:l'].map((key) => region.get(key));
     expect(await Promise.allSettled(calls)).toMatchObject([
@@ -124,13 +125,14 @@ describe.each(made)('$way', (way) => {
     const { server, observer, backend, told } = await openWithoutChannels(way);
     const other = await open(server.url, {}, way);
     const lease = await other.mutex('k')?.acquire();
-    expect(await backend.mutex('k')?.acquire({ wait: 50 })).toBeUndefined();
+    const waitingInVain = backend.mutex('k')?.acquire();
     await until(() => told.length > 0);
     await lease?.release();
+    await (await waitingInVain)?.release();
     await observer.raw('ACL', 'SETUSER', 'app', 'allchannels');
     await observer.raw('CLIENT', 'KILL', 'USER', 'app');
     await other.mutex('later')?.acquire();
-    await until(async () => (await Promise.allSettled([backend.get('k')]))[0]?.status === 'fulfilled');
+    await untilDone(() => backend.get('k'));
     const channels = async () => (await observer.raw('PUBSUB', 'CHANNELS')) as unknown as unknown[];
     const abort = new AbortController();
     const waiting = backend.mutex('later')?.acquire({ signal: abort.signal });

@@ -32,6 +32,9 @@ afterEach(async () => {
 const SLOTS = 16_384;
 const bytes = Buffer.from('value');
 const keys = Array.from({ length: 50 }, (_, at) => `k${at}`);
+/** Six servers on a busy machine may take their time. */
+const PATIENT = '10s';
+const POLICY = { expirationTime: '1h', backendTimeout: PATIENT };
 const addresses = () => cluster.nodes.slice(0, 3).map(({ port }) => ({ host: '127.0.0.1', port }));
 
 type More = Omit<RedisClusterArguments, 'client' | 'url' | 'startupNodes'> & { lockMaxHold?: string; timeout?: string };
@@ -74,6 +77,13 @@ async function flush(): Promise<void> {
       .catch(() => {});
 }
 
+/** Whether replicas do, when their primary is gone. */
+async function takeOver(mayThey: 'yes' | 'no'): Promise<void> {
+  const noFailover = mayThey === 'yes' ? 'no' : 'yes';
+  for (const node of cluster.nodes)
+    await cluster.observerOf(node).raw('CONFIG', 'SET', 'cluster-replica-no-failover', noFailover);
+}
+
 /** The channels of wake-ups that anybody is subscribed to, on any node. */
 async function listenedTo(): Promise<ReadonlySet<unknown>> {
   const ask = (node: RunningRedis): Promise<unknown> =>
@@ -83,8 +93,7 @@ async function listenedTo(): Promise<ReadonlySet<unknown>> {
 
 describe.each(ways)('%s', (_, openBy) => {
   const open: Open = async (more) => {
-    // Six servers on a busy machine may take their time.
-    const backend = await openBy({ timeout: '10s', ...more });
+    const backend = await openBy({ timeout: PATIENT, ...more });
     // The client is ended after the backend: what is handed in was pushed first.
     ends.push(() => backend.close?.());
     return backend;
@@ -160,8 +169,8 @@ describe.each(ways)('%s', (_, openBy) => {
 
   it('a region over it creates once, over all processes, and tags and invalidations hold', async () => {
     await flush();
-    const region = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
-    const other = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
+    const region = makeRegion({ name: 'r' }).configure(await open(), POLICY);
+    const other = makeRegion({ name: 'r' }).configure(await open(), POLICY);
     let creations = 0;
     const create = async () => ++creations;
     const values = await Promise.all([region, other, region, other].map((one) => one.getOrCreate('k', create)));
@@ -194,8 +203,8 @@ describe.each(ways)('%s', (_, openBy) => {
 
   it('a region and a tag that had no record are seen at once by who has found none', async () => {
     await flush();
-    const maker = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
-    const other = makeRegion({ name: 'r' }).configure(await open(), { expirationTime: '1h' });
+    const maker = makeRegion({ name: 'r' }).configure(await open(), POLICY);
+    const other = makeRegion({ name: 'r' }).configure(await open(), POLICY);
     expect(await other.get('k')).toBeUndefined();
     await maker.getOrCreate('k', () => 1);
     expect(await other.get('k')).toBe(1);
@@ -219,7 +228,7 @@ describe.each(ways)('%s', (_, openBy) => {
     await to.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id);
     await from.observer.raw('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', to.id);
     // Half way: what is not there any more is asked for at the other.
-    await from.observer.raw('MIGRATE', '127.0.0.1', String(to.node.port), key, '0', '1000');
+    await from.observer.raw('MIGRATE', '127.0.0.1', String(to.node.port), key, '0', '5000');
     expect(await backend.get(key)).toEqual(bytes);
     await backend.set(key, Buffer.from('on its way'));
     expect(String(await backend.get(key))).toBe('on its way');
@@ -249,7 +258,7 @@ it('of two backends over one client of ioredis, one that stops listening leaves 
   const client = new ioredis.Cluster(addresses());
   client.on('error', () => {});
   ends.push(() => client.disconnect());
-  const args = { client, timeout: '10s', lockSleep: '1h' };
+  const args = { client, timeout: PATIENT, lockSleep: '1h' };
   const [holder, one, other] = [redisBackend(args), redisBackend(args), redisBackend(args)];
   for (const backend of [one, other]) ends.push(() => backend.close?.());
   const lease = await holder.mutex?.('k')?.acquire();
@@ -286,10 +295,10 @@ describe('the conformance suite', () => {
     prove(way, {
       create: async () => {
         await flush();
-        return open();
+        return open({ timeout: PATIENT });
       },
-      second: () => open(),
-      lapsing: () => open({ lockMaxHold: '200ms' }),
+      second: () => open({ timeout: PATIENT }),
+      lapsing: () => open({ timeout: PATIENT, lockMaxHold: '200ms' }),
       except,
     });
   }
@@ -311,7 +320,7 @@ it.each(['a URL', 'redis by RESP 2', 'redis by RESP 3', 'ioredis'])(
       return client;
     };
     const client = way === 'ioredis' ? byIo() : await connected(way === 'redis by RESP 3' ? 3 : 2);
-    const backend = redisBackend(way === 'a URL' ? { url } : { client });
+    const backend = redisBackend({ ...(way === 'a URL' ? { url } : { client }), timeout: PATIENT });
     ends.push(() => backend.close?.());
     await expect(backend.ready?.()).rejects.toThrow('This is a node of a cluster: take the redis_cluster backend.');
   },
@@ -328,6 +337,8 @@ describe('when a primary is frozen', () => {
     const its = keys.filter((_key, at) => owners[at]?.id === frozen.id);
     expect(its.length).toBeGreaterThan(0);
     await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
+    // It stays its keys' only node, however long a busy machine takes for this.
+    await takeOver('no');
     frozen.node.freeze();
     try {
       const expected = keys.map((key) => (its.includes(key) ? undefined : 'stored'));
@@ -343,6 +354,7 @@ describe('when a primary is frozen', () => {
       expect(await region.getMulti(others)).toEqual(others.map(() => 'created'));
     } finally {
       frozen.node.thaw();
+      await takeOver('yes');
       await cluster.agreed();
     }
   });

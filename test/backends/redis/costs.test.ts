@@ -176,5 +176,5 @@ describe.each([nodeRedisByUrl, ioredisByUrl])('by $way', ({ open }) => {
 });
 
 function regionOver({ backend }: Opened, clock?: FakeClock): CacheRegion {
-  return makeRegion({ name: 'costs', clock }).configure(backend, { expirationTime: '1h' });
+  return makeRegion({ name: 'costs', clock }).configure(backend, { expirationTime: '1h', backendTimeout: '20s' });
 }

@@ -7,7 +7,7 @@ import { freePort } from '../../services/server.js';
 import { handedInWays, ioredisByUrl, iovalkeyByUrl, nodeRedisByUrl } from './support/clients.js';
 import { look, open, serve } from './support/during.js';
 import { bytes, timeout, unavailable, verbs } from './support/verbs.js';
-import { until } from './support/wait.js';
+import { until, untilDone } from './support/wait.js';
 
 describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (way) => {
   it.each(verbs)('%s says at once that there is no server, and why', async (_, call) => {
@@ -26,12 +26,7 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
     await first.kill();
     await expect(backend.get('k')).rejects.toMatchObject(unavailable);
     await serve({ port: first.port });
-    await until(() =>
-      backend.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await untilDone(() => backend.get('k'));
     await backend.set('k', bytes);
     expect(await backend.get('k')).toEqual(bytes);
   });
@@ -47,12 +42,7 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
     await first.kill();
     for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: unavailable });
     const again = await serve({ port: first.port });
-    await until(() =>
-      backend.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await untilDone(() => backend.get('k'));
     expect(await (await look(again.url)).raw('DBSIZE')).toBe(0);
   });
 
@@ -72,18 +62,8 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
     await first.kill();
     const again = await serve({ port: first.port });
     const seen = await look(again.url);
-    await until(() =>
-      holder.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
-    await until(() =>
-      waiter.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await untilDone(() => holder.get('k'));
+    await untilDone(() => waiter.get('k'));
     const lease = await holder.mutex('k')?.acquire();
     const waiting = waiter.mutex('k')?.acquire();
     await until(async () => (await subscriptions(seen)) === 1);
@@ -98,14 +78,29 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
     const before = await connections(observer);
     const backend = await open(server.url, {}, way);
     const lease = await backend.mutex('k')?.acquire();
-    const waiting = backend.mutex('k')?.acquire({ wait: 50 });
+    const enough = new AbortController();
+    const waiting = backend.mutex('k')?.acquire({ signal: enough.signal });
     await until(async () => (await subscriptions(observer)) === 1);
-    await waiting;
+    enough.abort('enough');
+    await expect(waiting).rejects.toBe('enough');
     await lease?.release();
     await backend.close();
     await backend.close();
     await until(async () => (await connections(observer)) === before);
     await expect(backend.get('k')).rejects.toMatchObject({ code: 'DOGPILE_REGION_CLOSED' });
+  });
+
+  it('who waits for a lock when it is closed is told so at once, not when he would have looked again', async () => {
+    const server = await serve();
+    const observer = await look(server.url);
+    const backend = await open(server.url, { lockSleep: '1h' }, way);
+    await backend.mutex('k')?.acquire();
+    const outcome = Promise.allSettled([backend.mutex('k')?.acquire()]);
+    // It looks, and again when it is listened to; then it sleeps.
+    await until(async () => /cmdstat_pttl:calls=[23]/.test(String(await observer.raw('INFO', 'commandstats'))));
+    await backend.get('k');
+    await backend.close();
+    expect(await outcome).toMatchObject([{ status: 'rejected', reason: { code: 'DOGPILE_REGION_CLOSED' } }]);
   });
 
   it.each(verbs)(
@@ -126,18 +121,13 @@ describe.each(handedInWays)('with $way', (way) => {
   it('a call ends within its deadline when the server is gone, and works when it is back', async () => {
     const first = await startRedis();
     const backend = await open(first.url, { timeout: 100 }, way);
-    await backend.set('k', bytes);
+    await untilDone(() => backend.set('k', bytes));
     await first.kill();
     for (const [, call] of verbs.slice(0, 5)) {
       await expect(call(backend)).rejects.toMatchObject({ code: expect.stringMatching(/_TIMEOUT$|_UNAVAILABLE$/) });
     }
     await serve({ port: first.port });
-    await until(() =>
-      backend.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await untilDone(() => backend.get('k'));
   });
 
   it('close leaves the client that was handed in to its owner', async () => {
@@ -181,18 +171,13 @@ it.each([nodeRedisByUrl, ioredisByUrl])(
     const observer = await look(server.url);
     const backend = await open(server.url, { timeout: 200 }, way);
     // Its first call opens the connection, which may take longer on a busy machine.
-    await until(async () => (await Promise.allSettled([backend.get('k')]))[0]?.status === 'fulfilled');
+    await untilDone(() => backend.get('k'));
     server.freeze();
     const calls = Array.from({ length: 1000 }, () => backend.mutex('k')?.acquire());
     for (const outcome of await Promise.allSettled(calls))
       expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
     server.thaw();
-    await until(() =>
-      backend.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await untilDone(() => backend.get('k'));
     await until(async () => Number(await observer.raw('DBSIZE')) === 0);
   },
 );

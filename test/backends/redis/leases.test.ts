@@ -6,7 +6,7 @@ import type { RedisLockArguments } from '../../../src/backends/redis-arguments.j
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
 import { nodeRedisByUrl, type Opened } from './support/clients.js';
-import { until } from './support/wait.js';
+import { until, untilDone } from './support/wait.js';
 
 let server: RunningRedis;
 let observer: Observer;
@@ -178,7 +178,7 @@ describe('a lease belongs to who won it', () => {
 
   it('a commit bears as many tags as there are', async () => {
     const tags = Array.from({ length: 150_000 }, (_, at) => `t${at}`);
-    const patient = await process({ timeout: '20s' });
+    const patient = await process({ timeout: '20s', lockTimeout: '1m' });
     const records = request();
     const lease = await won(patient, 'k', records);
     const generation = fence(records, new Map([['k', tags]]));
@@ -284,22 +284,25 @@ describe('what ran into its deadline', () => {
   ])('%s leaves no lock once the server answers again', async (_, call) => {
     const hasty = await process({ timeout: 50 });
     // Its first call opens the connection, which may take longer on a busy machine.
-    await until(async () => (await Promise.allSettled([hasty.get('k')]))[0]?.status === 'fulfilled');
+    await untilDone(() => hasty.get('k'));
     server.freeze();
     await expect(call(hasty)).rejects.toMatchObject({ code: 'DOGPILE_BACKEND_TIMEOUT' });
     server.thaw();
     // Whatever was sent before this has been answered by now.
-    await hasty.get('k');
+    await untilDone(() => hasty.get('k'));
     expect(await observer.raw('EXISTS', '_lockk', '_lockl')).toBe(0);
   });
 
   it('a commit leaves no lock, whether it was stored or not', async () => {
     const hasty = await process({ timeout: 50 });
-    const lease = await won(hasty);
+    let lease: Lease | undefined;
+    await untilDone(async () => {
+      lease = await won(hasty);
+    });
     server.freeze();
     await expect(hasty.set('k', bytes, { lease })).rejects.toMatchObject({ code: 'DOGPILE_BACKEND_TIMEOUT' });
     server.thaw();
-    await hasty.get('k');
+    await untilDone(() => hasty.get('k'));
     expect(await observer.raw('EXISTS', '_lockk')).toBe(0);
   });
 });

@@ -123,11 +123,11 @@ describe.each(['redis', 'ioredis', 'iovalkey'] as const)('made by %s, closed', {
   });
 
   it('a primary that is lost, in the midst of failing over, while somebody listened', async () => {
-    const { sentinels, primary } = await watched();
+    const { sentinels, lose } = await watched();
     const child = await start({ by, sentinels });
     await child.call('ready');
     await child.call('listen');
-    await primary.kill();
+    await lose('kill');
     await child.call('call');
     await leave(child);
   });

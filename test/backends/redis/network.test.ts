@@ -5,25 +5,30 @@ import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { handedInWays, ioredisByUrl, nodeRedisByUrl, type Way } from './support/clients.js';
 import { look, open, proxy, serve } from './support/during.js';
 import { bytes, timeout, unavailable, verbs } from './support/verbs.js';
-import { until } from './support/wait.js';
+import { until, untilDone } from './support/wait.js';
 
 const made: readonly Way[] = [nodeRedisByUrl, ioredisByUrl];
 const handedIn = handedInWays.filter(({ way }) => way === 'a client of redis' || way === 'a client of ioredis');
 const ways = [...made, ...handedIn];
 
 const typed = { code: expect.stringMatching(/^DOGPILE_BACKEND_(TIMEOUT|UNAVAILABLE)$/) };
-const answers = (backend: RedisBackend) =>
-  backend.get('k').then(
-    () => true,
-    () => false,
-  );
+const answers = (backend: RedisBackend) => untilDone(() => backend.get('k'));
 
+/** Its deadline is a second, or what the test says. */
 async function through(way: Way, args: { timeout?: number | string; lockTimeout?: string } = {}) {
   const server = await serve();
   const net = await proxy(server);
-  const backend = await open(net.url, args, way);
-  await until(() => answers(backend));
+  const backend = await open(net.url, { timeout: '1s', ...args }, way);
+  await answers(backend);
   return { server, net, backend };
+}
+
+/** The same, with its deadline by hand. */
+async function throughByHand(way: Way) {
+  const { net, backend } = await through(way);
+  const clock = new FakeClock();
+  backend.attach({ clock, random: () => 1, report: () => {} });
+  return { net, backend, clock };
 }
 
 describe.each(ways)('$way', (way) => {
@@ -33,18 +38,18 @@ describe.each(ways)('$way', (way) => {
     const outcomes = await Promise.allSettled(verbs.map(([, call]) => call(backend)));
     for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
     net.pass();
-    await until(() => answers(backend));
+    await answers(backend);
   });
 
   it('answers that come too late are dropped, and not taken for those of later calls', async () => {
-    const { net, backend } = await through(way, { timeout: 250 });
+    const { net, backend, clock } = await throughByHand(way);
     const keys = Array.from({ length: 20 }, (_, at) => `k${at}`);
     await backend.setMulti(new Map(keys.map((key) => [key, Buffer.from(key)])));
-    net.delay(400);
-    for (const outcome of await Promise.allSettled(keys.map((key) => backend.get(key))))
-      expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
+    net.blackHole();
+    const outcomes = Promise.allSettled(keys.map((key) => backend.get(key)));
+    await clock.advance('1s');
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: timeout });
     net.pass();
-    await until(() => answers(backend));
     for (const key of keys) expect(String(await backend.get(key))).toBe(key);
   });
 
@@ -59,11 +64,13 @@ describe.each(ways)('$way', (way) => {
   });
 
   it('one that refuses connections for a while', async () => {
-    const { net, backend } = await through(way, { timeout: 200 });
+    const { net, backend, clock } = await throughByHand(way);
     await net.refuse();
-    for (const [, call] of verbs.slice(0, 4)) await expect(call(backend)).rejects.toMatchObject(typed);
+    const outcomes = Promise.allSettled(verbs.slice(0, 4).map(([, call]) => call(backend)));
+    await clock.advance('1s');
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: typed });
     net.pass();
-    await until(() => answers(backend));
+    await answers(backend);
     await backend.set('k', bytes);
     expect(await backend.get('k')).toEqual(bytes);
   });
@@ -79,26 +86,29 @@ describe.each(ways)('$way', (way) => {
       const first = await backend.get('k').catch((error: unknown) => error);
       if (first instanceof Error) expect(first).toMatchObject(typed);
       else expect(first).toEqual(value);
-      await until(() => answers(backend));
+      await answers(backend);
       for (let round = 0; round < 3; round++) expect(await backend.get('k')).toEqual(value);
     },
   );
 
   it('an acquire whose answer was cut off keeps nobody out for longer than its lease, nor a commit that was', async () => {
-    const { net, backend } = await through(way, { timeout: '2s', lockTimeout: '300ms' });
+    const { net, backend: hasty } = await through(way, { timeout: '2s', lockTimeout: '300ms' });
+    // Its own leases last while a busy machine keeps it waiting.
+    const backend = await open(net.url, { timeout: '2s' }, way);
     await backend.set('k', bytes);
+    await answers(hasty);
     net.cutAfter(3);
-    const acquiring = Promise.resolve(backend.mutex('k')?.acquire({ wait: false }));
+    const acquiring = Promise.resolve(hasty.mutex('k')?.acquire({ wait: false }));
     const cut = await acquiring.catch(() => undefined);
     await cut?.release();
-    await until(() => answers(backend));
+    await answers(backend);
     const lease = await backend.mutex('k')?.acquire();
     expect(lease).toMatchObject({ stored: bytes });
     net.cutAfter(2);
     await Promise.resolve(backend.set('k', Buffer.from('committed'), { lease })).catch((error: unknown) =>
       expect(error).toMatchObject(typed),
     );
-    await until(() => answers(backend));
+    await answers(backend);
     // What the server was told holds, whether or not its answer came.
     const next = await backend.mutex('k')?.acquire();
     expect(String(next?.stored)).toBe('committed');
@@ -108,9 +118,7 @@ describe.each(ways)('$way', (way) => {
 
 describe.each(ways)('a thousand failures of $way leave nothing behind', (way) => {
   it('when the network falls silent', async () => {
-    const clock = new FakeClock();
-    const { net, backend } = await through(way);
-    backend.attach({ clock, random: () => 1, report: () => {} });
+    const { net, backend, clock } = await throughByHand(way);
     const before = countOf();
     const sockets = net.connections();
     net.blackHole();
@@ -123,7 +131,7 @@ describe.each(ways)('a thousand failures of $way leave nothing behind', (way) =>
     await clock.advance('1s');
     expect(clock.pending).toBe(0);
     net.pass();
-    await until(() => answers(backend));
+    await answers(backend);
     expect(net.connections()).toBeLessThanOrEqual(sockets);
     await until(() => isWithin(countOf(), before));
   });
@@ -133,21 +141,19 @@ describe.each(ways)('a thousand failures of $way leave nothing behind', (way) =>
     const before = countOf();
     const sockets = net.connections();
     for (let round = 0; round < 10; round++) {
-      await until(() => answers(backend));
+      await answers(backend);
       net.cutAfter(round);
       const calls = Array.from({ length: 10 }, () => verbs.slice(0, 10).map(([, call]) => call(backend))).flat();
       for (const outcome of await Promise.allSettled(calls))
         if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject(typed);
     }
-    await until(() => answers(backend));
+    await answers(backend);
     await until(() => net.connections() <= sockets);
     await until(() => isWithin(countOf(), before));
   });
 
   it('when nobody listens', async () => {
-    const clock = new FakeClock();
-    const { net, backend } = await through(way);
-    backend.attach({ clock, random: () => 1, report: () => {} });
+    const { net, backend, clock } = await throughByHand(way);
     const before = countOf();
     // Clients that we make say so at once, and no deadline is left over; others may keep a call until its deadline.
     const atDeadline = async () => void (made.includes(way) || (await clock.advance('1s')));
@@ -161,7 +167,7 @@ describe.each(ways)('a thousand failures of $way leave nothing behind', (way) =>
     // What is sent behind a failed acquire may be under way yet.
     await until(() => clock.pending === 0);
     net.pass();
-    await until(() => answers(backend));
+    await answers(backend);
     await until(() => isWithin(countOf(), before));
   });
 });
@@ -173,7 +179,7 @@ it('one that refuses at the start is said so at once, by clients that we make', 
     const backend = await open(net.url, { timeout: '1h' }, way);
     await expect(backend.get('k')).rejects.toMatchObject(unavailable);
     net.pass();
-    await until(() => answers(backend));
+    await answers(backend);
   }
 });
 

@@ -10,7 +10,9 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 function users(more: object = {}) {
-  const options = { regionInvalidator: 'shared', arguments: { url: server.url, ...more } } as const;
+  // A busy machine keeps a call waiting for longer than a server may.
+  const patient = { url: server.url, timeout: '20s' };
+  const options = { regionInvalidator: 'shared', backendTimeout: '20s', arguments: { ...patient, ...more } } as const;
   const region = makeRegion({ name: 'users' }).configure('redis', options);
   onTestFinished(() => region.close());
   return region;

@@ -7,7 +7,7 @@ import { observe, startRedis } from '../../services/redis.js';
 import { ioredisByUrl, nodeRedisByUrl } from './support/clients.js';
 import { look, open, serve } from './support/during.js';
 import { bytes, unavailable, verbs } from './support/verbs.js';
-import { until } from './support/wait.js';
+import { until, untilDone } from './support/wait.js';
 
 const clients = [nodeRedisByUrl, ioredisByUrl];
 
@@ -66,7 +66,8 @@ describe.each(clients)('a server that can not be written to, to $way', (way) => 
     writer.close();
     await first.stop();
     const second = await serve({
-      args: ['--dir', folder, '--key-load-delay', '500', '--loading-process-events-interval-bytes', '1024'],
+      // For as long as it is asked to.
+      args: ['--dir', folder, '--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'],
       anyAnswer: true,
     });
     const backend = await open(second.url, {}, way);
@@ -74,12 +75,8 @@ describe.each(clients)('a server that can not be written to, to $way', (way) => 
       ...unavailable,
       message: expect.stringContaining('LOADING'),
     });
-    await until(() =>
-      backend.get('k').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await (await look(second.url)).raw('CONFIG', 'SET', 'key-load-delay', '0');
+    await untilDone(() => backend.get('k'));
   });
 
   it('one that wants a password: without it, with a wrong one, with the right one', async () => {

@@ -106,7 +106,7 @@ it('nothing is asked of the server for nothing', async () => {
 
 it('no path scans the keys', async () => {
   await observer.raw('CONFIG', 'RESETSTAT');
-  const region = makeRegion({ name: 'scans' }).configure(backend, { expirationTime: '1h' });
+  const region = makeRegion({ name: 'scans' }).configure(backend, { expirationTime: '1h', backendTimeout: '20s' });
   await region.getOrCreate('k', () => 1);
   await region.getOrCreateMulti(['k', 'l'], (keys) => keys.map(() => 2));
   await region.setMulti({ a: 1 });
@@ -121,8 +121,9 @@ it('no path scans the keys', async () => {
 it('a region by name loads it, connects, and closes what it made', async () => {
   const before = await connections();
   const region = makeRegion({ name: 'byName' }).configure('redis', {
-    arguments: { url: server.url },
+    arguments: { url: server.url, timeout: '20s' },
     expirationTime: '1h',
+    backendTimeout: '20s',
   });
   await region.ready();
   expect(await region.getOrCreate('k', () => ({ a: 1 }))).toEqual({ a: 1 });

@@ -100,7 +100,7 @@ describe.each([nodeRedisByUrl, ioredisByUrl])('$way', (way) => {
 
   it('a server without TLS is not spoken to in the clear', async () => {
     const server = await serve();
-    const backend = await open(server.url.replace('redis:', 'rediss:'), {}, way);
+    const backend = await open(server.url.replace('redis:', 'rediss:'), { timeout: '1s' }, way);
     await expect(backend.set('k', bytes)).rejects.toMatchObject({ code: expect.stringMatching(/^DOGPILE_BACKEND_/) });
     expect(await (await look(server.url)).get('k')).toBe(null);
   });

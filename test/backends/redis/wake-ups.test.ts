@@ -1,5 +1,6 @@
 /** Who listens to what, over a connection of the test's. */
 import { describe, expect, it } from 'vitest';
+import type { EarEvents } from '../../../src/backends/redis/client.js';
 import { WakeUps } from '../../../src/backends/redis/wake-ups.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { Gate } from '../../../src/testing/gate.js';
@@ -7,13 +8,18 @@ import { Gate } from '../../../src/testing/gate.js';
 const setUp = () => {
   const clock = new FakeClock();
   const subscribed = new Set<string>();
+  let connected = () => {};
   const ear = {
     subscribe: async (lock: string): Promise<unknown> => subscribed.add(lock),
     unsubscribe: async (lock: string): Promise<unknown> => subscribed.delete(lock),
     close: () => {},
   };
-  const wakeUps = new WakeUps({ open: async () => ear, clock: () => clock, report: () => {} });
-  return { clock, subscribed, ear, wakeUps, settle: () => clock.advance(0) };
+  const open = async (events: EarEvents) => {
+    connected = () => events.connected();
+    return ear;
+  };
+  const wakeUps = new WakeUps({ open, clock: () => clock, report: () => {} });
+  return { clock, subscribed, ear, wakeUps, connect: () => connected(), settle: () => clock.advance(0) };
 };
 
 describe('a lock that was waited for', () => {
@@ -73,5 +79,36 @@ describe('a lock that was waited for', () => {
     second.end();
     await clock.advance('1s');
     expect(subscribed.size).toBe(0);
+  });
+});
+
+describe('who waits for a lock', () => {
+  it('and lost his subscription with the connection is woken by the next one, to ask for it again', async () => {
+    const { subscribed, ear, wakeUps, connect, settle } = setUp();
+    const { subscribe } = ear;
+    ear.subscribe = () => Promise.reject(new Error('The socket was closed.'));
+    const watch = wakeUps.watch('lock');
+    let wakes = 0;
+    watch.wake(() => wakes++);
+    watch.open();
+    await settle();
+    expect(wakes).toBe(0);
+    ear.subscribe = subscribe;
+    connect();
+    expect(wakes).toBe(1);
+    watch.open();
+    await settle();
+    expect(subscribed).toEqual(new Set(['lock']));
+  });
+
+  it('is woken at the end, to be told of it', async () => {
+    const { wakeUps, settle } = setUp();
+    const watch = wakeUps.watch('lock');
+    watch.open();
+    await settle();
+    let wakes = 0;
+    watch.wake(() => wakes++);
+    wakeUps.close();
+    expect(wakes).toBe(1);
   });
 });

@@ -7,6 +7,8 @@ import type { Call, Participant } from './participant.js';
 
 const BLOCKED = `region.getOrCreate(key, () => {
   const { existsSync } = process.getBuiltinModule('node:fs');
+  // Says that it runs; what settles it is the sign.
+  create();
   const still = new Int32Array(new SharedArrayBuffer(4));
   while (!existsSync(sign)) Atomics.wait(still, 0, 0, 10);
   return 'late';

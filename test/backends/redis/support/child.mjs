@@ -38,20 +38,19 @@ const verbs = {
   /** One caller; its creator ends when it is told to, or after so long. */
   create: async ({ key, ...how }) => (await region.getOrCreate(key, creatorOf(key, how))).value,
   finish: ({ key }) => gates.get(key)(),
-  /** Many callers at once: how many creations, which values, how long after the creation's end the last was served. */
-  callers: async ({ key, count, takes, expirationTime }) => {
+  /** Many callers at once, whose creator ends when it is told to: how many creations, which values, how long after the creation's end the last was served. */
+  callers: async ({ key, count, expirationTime }) => {
     const before = creations;
     const values = new Map();
     let slowest = 0;
-    const began = performance.now();
     await Promise.all(
       Array.from({ length: count }, async () => {
-        const { value, endedAt } = await region.getOrCreate(key, creatorOf(key, { takes }), { expirationTime });
+        const { value, endedAt } = await region.getOrCreate(key, creatorOf(key, {}), { expirationTime });
         values.set(value, (values.get(value) ?? 0) + 1);
         slowest = Math.max(slowest, endedAt === undefined ? 0 : Date.now() - endedAt);
       }),
     );
-    return { creations: creations - before, values: [...values], slowest, took: performance.now() - began };
+    return { creations: creations - before, values: [...values], slowest };
   },
   /** Reads, creates and deletes without end, half of it in one slot; what becomes of that is answered by `rest`. */
   traffic: ({ keys }) => {

@@ -22,12 +22,15 @@ export interface Way {
   open(url: string, args?: RedisLockArguments & { redisExpirationTime?: number | string }): Promise<Opened>;
 }
 
+/** Unless a test is about deadlines: a machine that is busy keeps a call waiting for longer than a server may. */
+const PATIENT = { timeout: '20s' };
+
 function handedIn(way: string, make: (url: string) => Promise<{ client: RedisLike; end: () => unknown }>): Way {
   return {
     way,
     open: async (url, args = {}) => {
       const { client, end } = await make(url);
-      const backend = asRedis(openBackend(checkRedisArguments('redis', { client, ...args })));
+      const backend = asRedis(openBackend(checkRedisArguments('redis', { client, ...PATIENT, ...args })));
       return {
         backend,
         close: async () => {
@@ -41,14 +44,15 @@ function handedIn(way: string, make: (url: string) => Promise<{ client: RedisLik
 
 export const nodeRedisByUrl: Way = {
   way: 'a URL, by redis',
-  open: async (url, args = {}) => opened(asRedis(openBackend(checkRedisArguments('redis', { url, ...args })))),
+  open: async (url, args = {}) =>
+    opened(asRedis(openBackend(checkRedisArguments('redis', { url, ...PATIENT, ...args })))),
 };
 
 export const ioredisByUrl: Way = {
   way: 'a URL, by ioredis',
   open: async (url, args = {}) =>
     opened(
-      new RedisBackend(checkRedisArguments('redis', { url, ...args }), async () =>
+      new RedisBackend(checkRedisArguments('redis', { url, ...PATIENT, ...args }), async () =>
         IoClient.made(ioredis, serverFrom('url', url)),
       ),
     ),
@@ -58,7 +62,7 @@ export const iovalkeyByUrl: Way = {
   way: 'a URL, by iovalkey',
   open: async (url, args = {}) =>
     opened(
-      new RedisBackend(checkRedisArguments('valkey', { url, ...args }), async () =>
+      new RedisBackend(checkRedisArguments('valkey', { url, ...PATIENT, ...args }), async () =>
         IoClient.made(iovalkey, serverFrom('url', url)),
       ),
     ),

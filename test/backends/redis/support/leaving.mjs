@@ -13,17 +13,26 @@ const codeOf = (call) =>
     (error) => error.code ?? String(error),
   );
 
+/** The deadline is short, and the machine may be busy. */
+async function done(call) {
+  for (;;) {
+    try {
+      return await call();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 const verbs = {
-  ready: async () => {
-    while ((await codeOf(region.ready())) !== 'done') await new Promise((resolve) => setTimeout(resolve, 50));
-  },
+  ready: () => done(() => region.ready()),
   /** Somebody waits for a lock: there is a connection that listens. */
   listen: async () => {
     const mutex = backend.mutex('listened');
-    const held = await mutex.acquire();
-    const waiting = mutex.acquire();
+    const held = await done(() => mutex.acquire());
+    const waiting = done(() => mutex.acquire());
     await new Promise((resolve) => setTimeout(resolve, 200));
-    await held.release();
+    await codeOf(held.release());
     await (await waiting).release();
   },
   call: () => codeOf(region.get('k')),
