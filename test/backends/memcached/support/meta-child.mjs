@@ -6,7 +6,11 @@ const library = (path) => import(pathToFileURL(`${built}/${path}`).href);
 const { makeRegion } = await library('index.js');
 const { memcachedBackend } = await library('backends/memcached.js');
 
-const region = makeRegion({ name: 'shared' }).configure(memcachedBackend(more), { expirationTime: '1h', ...policy });
+// Deadlines are not what these tests are about, and many processes begin slowly.
+const region = makeRegion({ name: 'shared' }).configure(memcachedBackend({ timeout: '1m', ...more }), {
+  ...{ expirationTime: '1h', backendTimeout: '1m' },
+  ...policy,
+});
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let finish = () => {};
 let made = 0;
