@@ -15,6 +15,15 @@ export async function startProcess(args: FileArguments, library?: string): Promi
   return forkChild(program, { built: library ?? (await builtPath()), ...args });
 }
 
+/** So many callers in each, while one creates: how many did, and what all others were given meanwhile. */
+export async function crowd(fleet: readonly Child[], args: object): Promise<{ creations: number; rest: unknown[] }> {
+  const calls = fleet.map((child) => child.call('crowd', args));
+  const rest = await Promise.all(fleet.map((child) => child.says('rest')));
+  for (const child of fleet) await child.call('finish');
+  const creations = await Promise.all(calls);
+  return { creations: creations.reduce((sum, each) => sum + each, 0), rest: rest.flat() };
+}
+
 export async function startThread(args: FileArguments): Promise<Child> {
   const worker = new Worker(program, { workerData: { built: await builtPath(), ...args } });
   const answers = new Answers((message) => worker.postMessage(message));
