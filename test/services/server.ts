@@ -119,7 +119,7 @@ export async function listen(server: Server, port = 0): Promise<number> {
 export function ask(port: number, line: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(line));
-    socket.setTimeout(1000, () => socket.destroy(new Error('It does not answer.')));
+    socket.setTimeout(10_000, () => socket.destroy(new Error('It does not answer.')));
     socket.once('error', reject);
     socket.once('data', (chunk) => {
       resolve(chunk.toString());

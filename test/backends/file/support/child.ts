@@ -4,24 +4,15 @@ import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import type { FileArguments } from '../../../../src/backends/file.js';
 import { builtPath } from '../../../support/built.js';
-import { type Answer, Answers, Child, forkChild } from '../../../support/children.js';
+import { type Answer, Answers, Child, crowd, forkChild } from '../../../support/children.js';
 
-export type { Child };
+export { type Child, crowd };
 
 const program = join(import.meta.dirname, 'child.mjs');
 
 /** `library`: in place of that of this project. */
 export async function startProcess(args: FileArguments, library?: string): Promise<Child> {
   return forkChild(program, { built: library ?? (await builtPath()), ...args });
-}
-
-/** So many callers in each, while one creates: how many did, and what all others were given meanwhile. */
-export async function crowd(fleet: readonly Child[], args: object): Promise<{ creations: number; rest: unknown[] }> {
-  const calls = fleet.map((child) => child.call('crowd', args));
-  const rest = await Promise.all(fleet.map((child) => child.says('rest')));
-  for (const child of fleet) await child.call('finish');
-  const creations = await Promise.all(calls);
-  return { creations: creations.reduce((sum, each) => sum + each, 0), rest: rest.flat() };
 }
 
 export async function startThread(args: FileArguments): Promise<Child> {
