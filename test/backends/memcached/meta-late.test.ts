@@ -81,10 +81,10 @@ async function setUp({ lockTimeout = '60s', lease = 'server' }: MemcachedArgumen
     onTestFinished(async () => backend.close?.());
     return backend;
   };
-  const watched = open(`127.0.0.1:${port}`, TIMEOUT);
-  await watched.get('k');
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
+  const watched = open(`127.0.0.1:${port}`, TIMEOUT);
+  await watched.get('k');
   return {
     clock,
     watched,
