@@ -106,3 +106,15 @@ export async function forkChild(
   ]);
   return child;
 }
+
+/**
+ * So many callers in each, by their verb `crowd`, while one creates: how many did, and what all others were given meanwhile. Whoever
+ * waits for the creation waits for ever.
+ */
+export async function crowd(fleet: readonly Child[], args: object): Promise<{ creations: number; rest: unknown[] }> {
+  const calls = fleet.map((child) => child.call('crowd', args));
+  const rest = await Promise.all(fleet.map((child) => child.says('rest')));
+  for (const child of fleet) await child.call('finish');
+  const creations = await Promise.all(calls);
+  return { creations: creations.reduce((sum, each) => sum + each, 0), rest: rest.flat() };
+}

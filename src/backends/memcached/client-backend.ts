@@ -15,7 +15,6 @@ import { systemClock } from '../../clock.js';
 import { ValueTooLargeError } from '../../errors.js';
 import { allDone } from '../../promises.js';
 import type { MemcachedSettings } from '../memcached-arguments.js';
-import { eachOnce } from './batches.js';
 import type { Found, MemcachedClient } from './client.js';
 import { secondsOf } from './expiry.js';
 import { checkKey } from './keys.js';
@@ -52,8 +51,7 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
     this.#client = open(host);
     const { lockTimeout, lockMaxHold, lockSleep } = settings;
     const check = (key: string) => void this.#checked(key);
-    const client = this.#client;
-    const clientOf = (key: string) => (client instanceof MemcachedServers ? client.of(key) : client);
+    const clientOf = (key: string) => this.#clientOf(key);
     if (settings.distributedLock)
       this.#locks = new TokenLocks({ clientOf, host, check, lockTimeout, lockMaxHold, lockSleep });
   }
@@ -126,18 +124,22 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
   async #acquireMulti(keys: readonly string[], locks: TokenLocks): Promise<ReadonlyMap<string, Lease>> {
     for (const key of keys) this.#checked(key);
     const won = new Map<string, Lease>();
-    const troubles: unknown[] = [];
+    let failures = 0;
+    /** One of each server: one key's call may have asked it anew, where the others were told that it is down. */
+    const troubles = new Map<MemcachedClient, unknown>();
     const tryOne = async (key: string) => {
       try {
         const lease = await locks.tryAcquire(key);
         if (lease) won.set(key, lease);
       } catch (error) {
-        troubles.push(error);
+        failures++;
+        troubles.set(this.#clientOf(key), error);
       }
     };
     await Promise.all(keys.map(tryOne));
-    if (troubles.length > 0 && troubles.length === keys.length) throw troubles[0];
-    for (const trouble of eachOnce(troubles)) this.#host.report('acquireMulti', trouble);
+    const [first] = troubles.values();
+    if (failures > 0 && failures === keys.length) throw first;
+    for (const trouble of troubles.values()) this.#host.report('acquireMulti', trouble);
     return won;
   }
 
@@ -185,6 +187,10 @@ export class MemcachedClientBackend implements CacheBackend<Uint8Array> {
       if (error instanceof ValueTooLargeError) await this.#client.delete(key);
       throw error;
     }
+  }
+
+  #clientOf(key: string): MemcachedClient {
+    return this.#client instanceof MemcachedServers ? this.#client.of(key) : this.#client;
   }
 
   #checked(key: string): string {

@@ -34,7 +34,8 @@ export interface LinkOptions<Client> {
   readonly clock: () => Clock;
 }
 
-type Fail = (error: unknown) => void;
+/** Answers with what is to be told to the others. */
+type Fail = (error: unknown) => unknown;
 
 /** From one opening to the next. */
 interface Term<Client> {
@@ -68,22 +69,24 @@ export class Link<Client> {
     const term = this.#term;
     const { timeout, place } = this.#options;
     const clock = this.#options.clock();
+    const over = clock.now() + timeout;
+    const late = () => new BackendTimeoutError(`memcached (${place}) did not answer "${verb}" within ${timeout} ms.`);
     return new Promise((resolve, reject) => {
       const leave = () => {
         clock.clearTimeout(timer);
         term.waiting.delete(fail);
         if (term.waiting.size === 0) term.connection?.hold(false);
       };
-      const fail = (error: unknown) => {
+      const fail = (said: unknown) => {
         leave();
+        // After an event loop that was held up for long, the package may come before us to say that there is no answer.
+        const error = said instanceof DogpileCacheError || clock.now() < over ? said : late();
         this.#note(error);
         reject(this.#typed(verb, error));
+        return error;
       };
       const expire = () => {
-        if (!term.waiting.has(fail)) return;
-        const error = new BackendTimeoutError(`memcached (${place}) did not answer "${verb}" within ${timeout} ms.`);
-        fail(error);
-        this.#giveUp(term, error);
+        if (term.waiting.has(fail)) this.#giveUp(term, fail(late()));
       };
       const timer = clock.setTimeout(() => afterTurn(expire), timeout);
       term.waiting.add(fail);
@@ -104,8 +107,8 @@ export class Link<Client> {
         },
         (error: unknown) => {
           if (!term.waiting.has(fail)) return;
-          fail(error);
-          if (!(error instanceof DogpileCacheError)) this.#giveUp(term, error);
+          const told = fail(error);
+          if (!(error instanceof DogpileCacheError)) this.#giveUp(term, told);
           else if (term.connection?.isSpent?.()) this.#leave(term);
         },
       );
@@ -149,7 +152,9 @@ export class Link<Client> {
   #end(term: Term<Client>, why: unknown): void {
     this.#leave(term);
     this.#terms.delete(term);
-    for (const fail of [...term.waiting]) fail(why);
+    let told = why;
+    // The oldest first.
+    for (const fail of [...term.waiting]) told = fail(told);
     term.connection?.end();
   }
 

@@ -20,7 +20,7 @@ function options(more: Omit<FileArguments, 'filename'> = {}) {
       return fileBackend({ filename, ...more });
     },
     second: () => fileBackend({ filename, ...more }),
-    lapsing: () => fileBackend({ filename, ...more, lockTimeout: '150ms', lockMaxHold: '200ms' }),
+    lapsing: () => fileBackend({ filename, ...more, lockMaxHold: '200ms' }),
   };
 }
 

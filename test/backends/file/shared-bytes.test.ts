@@ -1,7 +1,8 @@
 /** Two keys that share a byte of the lock file. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CacheBackend, Lease } from '../../../src/api.js';
 import { makeRegion } from '../../../src/index.js';
+import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { newFile, opened } from './support/folder.js';
 
 // Two keys of one byte are found by nobody: here all of them have one.
@@ -45,11 +46,20 @@ describe('keys that share a byte of the lock file', () => {
 
   it('one without a range of its own is renewed and stands', async () => {
     const filename = newFile();
-    const lockTimeout = '150ms';
+    const clock = new FakeClock();
+    const lockTimeout = '1m';
     const [one, other] = [await opened({ filename, lockTimeout }), await opened({ filename, lockTimeout })];
+    for (const backend of [one, other]) backend.attach?.({ clock, random: Math.random, report: () => {} });
+    // What records are dated by.
+    vi.useFakeTimers({ toFake: ['hrtime'] });
+    onTestFinished(() => void vi.useRealTimers());
     const a = await tryFor(one, 'a');
     const b = await tryFor(other, 'b');
-    expect(await one.mutex?.('b')?.acquire({ wait: 500 })).toBe(undefined);
+    for (let thirds = 0; thirds < 10; thirds++) {
+      vi.advanceTimersByTime(20_000);
+      await clock.advance(20_000);
+      expect(await tryFor(one, 'b')).toBe(undefined);
+    }
     expect(await other.set('b', Buffer.from('v'), { lease: b })).toBe(true);
     expect(await one.set('a', Buffer.from('v'), { lease: a })).toBe(true);
   });

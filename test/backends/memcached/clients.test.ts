@@ -12,6 +12,7 @@ import { startMemcached } from '../../services/memcached.js';
 import { startMemcachedWithSasl } from '../../services/memcached-sasl.js';
 import { listen } from '../../services/server.js';
 import { builtPath } from '../../support/built.js';
+import { until } from '../redis/support/wait.js';
 import { PACKAGES } from './support/packages.js';
 import { store, stored } from './support/raw.js';
 
@@ -46,8 +47,8 @@ describe.each(PACKAGES)('$name', ({ name, handIn }) => {
   }
 
   it('a client that is handed in serves a region, and stays open when that is closed', async () => {
-    const { server, backend, open } = await handedIn('2s');
-    const region = makeRegion().configure(backend, { expirationTime: '1h' });
+    const { server, backend, open } = await handedIn('20s');
+    const region = makeRegion().configure(backend, { expirationTime: '1h', backendTimeout: '20s' });
     expect(await region.getOrCreateMulti(['a', 'b'], async (keys) => keys.map((key) => `of ${key}`))).toEqual([
       'of a',
       'of b',
@@ -56,20 +57,20 @@ describe.each(PACKAGES)('$name', ({ name, handIn }) => {
     expect((await stored(server.port, 'a'))?.flags).toBe(0);
     await region.delete('a');
     await region.close();
-    const other = makeRegion().configure(open(), { expirationTime: '1h' });
+    const other = makeRegion().configure(open({ timeout: '20s' }), { expirationTime: '1h', backendTimeout: '20s' });
     expect(await other.get('b')).toBe('of b');
   });
 
   it('its calls end at our deadline, whatever it does about a frozen server', async () => {
     const { server, backend } = await handedIn('200ms');
-    await backend.set('k', bytes);
+    await until(async () => (await Promise.allSettled([backend.set('k', bytes)]))[0]?.status === 'fulfilled');
     await server.frozen();
     for (const call of [() => backend.get('k'), () => backend.set('k', bytes), () => backend.mutex?.('k')?.acquire()])
       await expect(async () => call()).rejects.toMatchObject({ code: expect.stringMatching(/^DOGPILE_BACKEND_/) });
   });
 
   it('of a value that is too large nothing older is left', async () => {
-    const { backend } = await handedIn('2s');
+    const { backend } = await handedIn('20s');
     await backend.set('k', bytes);
     await expect(async () => backend.set('k', Buffer.alloc(2_000_000, 'x'))).rejects.toMatchObject({
       code: 'DOGPILE_VALUE_TOO_LARGE',
@@ -78,11 +79,11 @@ describe.each(PACKAGES)('$name', ({ name, handIn }) => {
   });
 
   it('what other programs have pickled or compressed is garbage, and harms no other key', async () => {
-    const { server, backend } = await handedIn('2s');
+    const { server, backend } = await handedIn('20s');
     await store(server.port, 'pickle', Buffer.from('80049525000000000000008c', 'hex'), 1);
     await store(server.port, 'zlib', Buffer.from('789c4bcb', 'hex'), 9);
     await backend.set('fine', bytes);
-    const region = makeRegion().configure(backend, { expirationTime: '1h' });
+    const region = makeRegion().configure(backend, { expirationTime: '1h', backendTimeout: '20s' });
     ends.push(() => region.close());
     expect(text((await backend.getMulti(['pickle', 'fine', 'zlib']))[1])).toBe('value');
     for (const key of ['pickle', 'zlib']) {
@@ -126,17 +127,16 @@ describe('memjs', () => {
   it('authenticates by SASL, in the URL or beside it, and says when it is refused', async () => {
     const server = await startMemcachedWithSasl('user', 'se:cr@t');
     ends.push(() => server.kill());
-    const inUrl = closing(memjsBackend({ url: `memcached://user:se%3Acr%40t@127.0.0.1:${server.port}` }));
+    const open = (args: object) => closing(memjsBackend({ timeout: '20s', ...args }));
+    const inUrl = open({ url: `memcached://user:se%3Acr%40t@127.0.0.1:${server.port}` });
     await inUrl.set('k', bytes);
     const url = `127.0.0.1:${server.port}`;
-    expect(text(await closing(memjsBackend({ url, username: 'user', password: 'se:cr@t' })).get('k'))).toBe('value');
-    await expect(async () =>
-      closing(memjsBackend({ url, username: 'user', password: 'wrong' })).get('k'),
-    ).rejects.toMatchObject({
+    expect(text(await open({ url, username: 'user', password: 'se:cr@t' }).get('k'))).toBe('value');
+    await expect(async () => open({ url, username: 'user', password: 'wrong' }).get('k')).rejects.toMatchObject({
       code: 'DOGPILE_BACKEND_UNAVAILABLE',
       message: expect.stringContaining('authentication'),
     });
-    await expect(async () => closing(memjsBackend({ url })).get('k')).rejects.toMatchObject({
+    await expect(async () => open({ url }).get('k')).rejects.toMatchObject({
       code: 'DOGPILE_BACKEND_UNAVAILABLE',
     });
   });
@@ -150,7 +150,7 @@ describe('memjs', () => {
       delete process.env.MEMCACHE_USERNAME;
       delete process.env.MEMCACHE_PASSWORD;
     });
-    const backend = closing(memjsBackend({ url: server.url }));
+    const backend = closing(memjsBackend({ url: server.url, timeout: '20s' }));
     await backend.set('k', bytes);
     expect(text(await backend.get('k'))).toBe('value');
   });
@@ -160,7 +160,7 @@ describe('memjs', () => {
     ends.push(() => server.kill());
     const { path = '' } = server;
     for (const url of [path, `unix://${path}`]) {
-      const backend = closing(memjsBackend({ url }));
+      const backend = closing(memjsBackend({ url, timeout: '20s' }));
       await backend.set('k', bytes);
       expect(text(await backend.get('k'))).toBe('value');
     }
@@ -174,12 +174,12 @@ describe('memcache_client', () => {
     const url = `127.0.0.1:${server.port}`;
     const ca = readFileSync(server.certificate ?? '');
     const tls = { ca, servername: 'localhost' };
-    const backend = closing(memcacheClientBackend({ url, tls }));
+    const backend = closing(memcacheClientBackend({ url, tls, timeout: '20s' }));
     await backend.set('k', bytes);
     expect(text(await backend.get('k'))).toBe('value');
     for (const other of [true, { servername: 'localhost' }, { ca, servername: 'elsewhere' }]) {
       await expect(async () =>
-        closing(memcacheClientBackend({ url, tls: other, timeout: '2s' })).get('k'),
+        closing(memcacheClientBackend({ url, tls: other, timeout: '20s' })).get('k'),
       ).rejects.toMatchObject({ code: 'DOGPILE_BACKEND_UNAVAILABLE' });
     }
   });
@@ -194,7 +194,9 @@ describe('memcache_client', () => {
     });
     ends.push(() => server.close());
     const port = await listen(server);
-    const backend = closing(memcacheClientBackend({ url: `127.0.0.1:${port}`, distributedLock: false }));
+    const backend = closing(
+      memcacheClientBackend({ url: `127.0.0.1:${port}`, timeout: '20s', distributedLock: false }),
+    );
     await expect(Promise.resolve(backend.set('k', bytes))).rejects.toMatchObject({
       code: 'DOGPILE_BACKEND_UNAVAILABLE',
     });

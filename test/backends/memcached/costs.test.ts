@@ -20,7 +20,9 @@ describe.each(PACKAGES)('$name', ({ open, hasCas, name }) => {
     await raw(server.port, 'flush_all');
     const between: Tap = await tap(server.port);
     onTestFinished(() => between.close());
-    const region = makeRegion().configure(open(between.url), { expirationTime: '1h' });
+    const region = makeRegion().configure(open(between.url, { timeout: '20s' }), {
+      ...{ expirationTime: '1h', backendTimeout: '20s' },
+    });
     onTestFinished(() => region.close());
     await region.ready();
     const requestsOf = async (run: () => Promise<unknown>) => {

@@ -7,6 +7,7 @@ import { memcachedKeyMangler } from '../../../src/backends/memcached/keys.js';
 import { checkMemcachedArguments, type MemcachedCommonArguments } from '../../../src/backends/memcached-arguments.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
+import { until } from '../redis/support/wait.js';
 import { PACKAGES } from './support/packages.js';
 import { raw, secondsLeft, store, stored } from './support/raw.js';
 
@@ -30,7 +31,7 @@ describe.each(PACKAGES)('$name', ({ open, connect, hasCas }) => {
   let backends: CacheBackend<Uint8Array>[];
   /** A process of its own, as far as the store can tell. */
   function process(args?: MemcachedCommonArguments, host?: BackendHost): CacheBackend<Uint8Array> {
-    const backend = open(server.url, args);
+    const backend = open(server.url, { timeout: '20s', ...args });
     if (host) backend.attach?.(host);
     backends.push(backend);
     return backend;
@@ -235,7 +236,7 @@ describe.each(PACKAGES)('$name', ({ open, connect, hasCas }) => {
         throw new Error('gone');
       });
       await expect(cut).rejects.toThrow('gone');
-      await expect.poll(() => lockOf()).toBe(undefined);
+      await until(async () => (await lockOf()) === undefined);
       expect(text(await here.get('k'))).toBe(before);
     });
   });

@@ -21,7 +21,8 @@ for (const lease of ['server', 'key'] as const) {
     ['bare', plain],
     ['through a plain proxy', through],
   ] as const) {
-    const open = (more: object = {}) => wrap(memcachedBackend({ url: server.url, lease, lockSleep: 5, ...more }));
+    const open = (more: object = {}) =>
+      wrap(memcachedBackend({ url: server.url, lease, lockSleep: 5, timeout: '9s', ...more }));
     prove(`memcached, lease: '${lease}', ${how}`, {
       create: async () => {
         await ask(server.port, 'flush_all\r\n');

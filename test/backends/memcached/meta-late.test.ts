@@ -1,4 +1,7 @@
-/** What our own client's backend makes of answers that come too late: nothing is left behind that others would wait for, or read. */
+/**
+ * What our own client's backend makes of answers that come too late: nothing is left behind that others would wait for, or read. The
+ * deadlines' clock is moved by hand: whatever the server or this process takes, an answer is late only where a test says so.
+ */
 import { connect, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CacheBackend, Lease, RecordsRequest } from '../../../src/api.js';
@@ -25,6 +28,11 @@ interface Rule {
   readonly after?: () => void;
 }
 
+/** Until the event loop has read what has come by now. */
+async function turn(): Promise<void> {
+  for (let times = 0; times < 3; times++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Stands between a backend and a server, and follows one rule, once. */
 async function setUp({ lockTimeout = '60s', lease = 'server' }: MemcachedArguments = {}) {
   const server = await startMemcached();
@@ -42,7 +50,7 @@ async function setUp({ lockTimeout = '60s', lease = 'server' }: MemcachedArgumen
       }
       far.write(chunk);
     });
-    far.on('data', (chunk) => {
+    far.on('data', async (chunk) => {
       if (queue) return void queue.push(chunk);
       const { isLate = false, after } = current ?? {};
       current = undefined;
@@ -51,11 +59,13 @@ async function setUp({ lockTimeout = '60s', lease = 'server' }: MemcachedArgumen
         return after?.();
       }
       queue = [chunk.subarray(2)];
-      setTimeout(() => near.write(chunk.subarray(0, 2)), TIMEOUT / 2);
-      setTimeout(() => {
-        near.write(Buffer.concat(queue ?? []));
-        queue = undefined;
-      }, TIMEOUT * 1.3);
+      await vi.advanceTimersByTimeAsync(TIMEOUT / 2);
+      near.write(chunk.subarray(0, 2));
+      await turn();
+      await vi.advanceTimersByTimeAsync(TIMEOUT / 2);
+      await turn();
+      near.write(Buffer.concat(queue));
+      queue = undefined;
     });
     near.on('error', () => far.destroy());
     far.on('error', () => near.destroy());
@@ -71,6 +81,8 @@ async function setUp({ lockTimeout = '60s', lease = 'server' }: MemcachedArgumen
     onTestFinished(async () => backend.close?.());
     return backend;
   };
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
   const watched = open(`127.0.0.1:${port}`, TIMEOUT);
   await watched.get('k');
   return {
@@ -91,9 +103,9 @@ async function won(backend: CacheBackend<Uint8Array>, records?: RecordsRequest):
   throw new Error('It is not won.');
 }
 
-/** Whatever else there is to do, the event loop does it later. */
+/** As if the event loop had been held up: the deadline is over before what has come is read. */
 function holdUp(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  setImmediate(() => vi.advanceTimersByTime(ms));
 }
 
 describe('a lease', () => {
@@ -116,6 +128,17 @@ describe('a lease', () => {
     follow({ command: /^ms k /, isLate: true });
     await expect(won(watched, asked())).rejects.toThrow(BackendTimeoutError);
     await isGone('k');
+  });
+
+  it.each([
+    ['server', /^mg k v c N/, 'k'],
+    ['key', /^ms _lockk /, '_lockk'],
+  ] as const)('by %s that was granted too late is given back', async (by, command, name) => {
+    const { watched, follow, isGone } = await setUp({ lease: by, lockTimeout: '5m' });
+    follow({ command, isLate: true });
+    await expect(won(watched)).rejects.toThrow(BackendTimeoutError);
+    await isGone(name);
+    expect(await won(watched)).toBeDefined();
   });
 
   it.each(['server', 'key'] as const)('by %s whose commit finds no time is given back', async (by) => {

@@ -25,6 +25,10 @@ async function start(name: string, args: object = {}): Promise<Child> {
 const many = (count: number, name: string, args?: object) =>
   Promise.all(Array.from({ length: count }, () => start(name, args)));
 
+/** Of a region in a program. Deadlines are not what these tests are about. */
+const options = (url: string) =>
+  JSON.stringify({ expirationTime: '1h', backendTimeout: '1m', arguments: { url, timeout: '1m' } });
+
 /** Expired for an hour. */
 const OLD = `{"ct":${Date.now() / 1000 - 7200},"v":2}|"old"`;
 
@@ -82,7 +86,7 @@ describe.each(PACKAGES)('$name', ({ name }) => {
 
   it('a process that has nothing more to do ends, with connections that were used and not closed', async () => {
     const said = await saidInTheEnd(`
-      const region = makeRegion().configure('${name}', { expirationTime: '1h', arguments: { url: '${server.url}' } });
+      const region = makeRegion().configure('${name}', ${options(server.url)});
       await region.getOrCreate('k', () => 1);
       console.log(await region.get('k'));`);
     expect(said).toBe('1\n');
@@ -90,7 +94,7 @@ describe.each(PACKAGES)('$name', ({ name }) => {
 
   it('a process that has closed its cache ends, though many writes were refused at once', async () => {
     const said = await saidInTheEnd(`
-      const region = makeRegion().configure('${name}', { expirationTime: '1h', arguments: { url: '${server.url}' } });
+      const region = makeRegion().configure('${name}', ${options(server.url)});
       await region.ready();
       const large = 'x'.repeat(1_100_000);
       const writes = Array.from({ length: 5 }, (_, at) => region.set('large' + at, large));

@@ -16,7 +16,9 @@ afterAll(() => server.stop());
 it.each(['memcached', 'node_memcached', 'memjs', 'memcache_client'] as const)(
   '%s: it lives until it has its answer',
   async (name) => {
-    const region = makeRegion().configure(name, { arguments: { url: server.url } });
+    // Deadlines are not what this is about.
+    const options = { backendTimeout: '1m', arguments: { url: server.url, timeout: '1m' } } as const;
+    const region = makeRegion().configure(name, options);
     onTestFinished(() => region.close());
     const gate = new Gate();
     const created = region.getOrCreate(name, async () => {
@@ -27,8 +29,7 @@ it.each(['memcached', 'node_memcached', 'memjs', 'memcache_client'] as const)(
 
     const code = `
     const { makeRegion } = await import(${JSON.stringify(`file://${await builtPath()}/index.js`)});
-    const options = { arguments: { url: ${JSON.stringify(server.url)} } };
-    const region = makeRegion().configure(${JSON.stringify(name)}, options);
+    const region = makeRegion().configure(${JSON.stringify(name)}, ${JSON.stringify(options)});
     await region.ready();
     console.log('asks');
     console.log(await region.getOrCreate(${JSON.stringify(name)}, () => 'mine'));

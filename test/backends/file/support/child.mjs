@@ -1,5 +1,6 @@
 /** A process, or a worker thread, that uses a cache file and does what it is told: `{ id, verb, args }` in, `{ id, answer | error }` out. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 
@@ -11,6 +12,10 @@ const { fileBackend } = await library('backends/file.js');
 const backend = fileBackend({ filename, ...more });
 const region = makeRegion().configure(backend, { expirationTime: 60_000 });
 const leases = new Map();
+let finish = () => {};
+const finished = new Promise((resolve) => {
+  finish = resolve;
+});
 const text = (bytes) => (bytes === undefined ? null : Buffer.from(bytes).toString());
 
 /** A value that tells whether it is whole. */
@@ -47,29 +52,37 @@ const verbs = {
   lost: ({ key }) => leases.get(key).lost,
   release: ({ key }) => leases.get(key).lease.release(),
   /** Many callers of one key at once. */
-  callers: async ({ key, count, takes, expirationTime }) => {
+  callers: async ({ key, count, takes }) => {
     let creations = 0;
-    const times = [];
     const create = async () => {
       creations++;
       await new Promise((resolve) => setTimeout(resolve, takes));
       return `${process.pid}`;
     };
-    const began = performance.now();
-    const values = await Promise.all(
-      Array.from({ length: count }, async () => {
-        const value = await region.getOrCreate(key, create, { expirationTime });
-        times.push(performance.now() - began);
-        return value;
-      }),
-    );
-    return {
-      creations,
-      values: [...new Set(values)],
-      slowest: Math.max(...times),
-      quick: times.filter((time) => time < takes / 2).length,
-    };
+    const values = await Promise.all(Array.from({ length: count }, () => region.getOrCreate(key, create)));
+    return { creations, values: [...new Set(values)] };
   },
+  /** Many callers of one key at once. Says `rest` as soon as all but the one who creates here, if any, have an answer. */
+  crowd: async ({ key, count, expirationTime }) => {
+    const values = [];
+    let creations = 0;
+    const tellRest = () => {
+      if (values.length === count - creations) send({ id: 'rest', answer: [...values] });
+    };
+    const create = async () => {
+      creations++;
+      tellRest();
+      await finished;
+      return `new of ${process.pid}`;
+    };
+    const calls = Array.from({ length: count }, async () => {
+      values.push(await region.getOrCreate(key, create, { expirationTime }));
+      tellRest();
+    });
+    await Promise.all(calls);
+    return creations;
+  },
+  finish: () => finish(),
   /** Until it is killed. */
   writeOn: async ({ keys, largest }) => {
     for (let n = 0; ; n++) {
@@ -81,9 +94,10 @@ const verbs = {
       if (n === 20) send({ id: 'writing' });
     }
   },
-  /** A creator that keeps the event loop for itself, as far as the lease's renewals can tell. */
-  block: ({ ms }) => {
-    for (const end = performance.now() + ms; performance.now() < end; );
+  /** A creator that keeps the event loop for itself, until there is a file of this name. */
+  block: ({ sign }) => {
+    const still = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(sign)) Atomics.wait(still, 0, 0, 10);
   },
   close: () => region.close(),
 };

@@ -4,9 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
 import type { FileArguments } from '../../../../src/backends/file.js';
 import { builtPath } from '../../../support/built.js';
-import { type Answer, Answers, Child, forkChild } from '../../../support/children.js';
+import { type Answer, Answers, Child, crowd, forkChild } from '../../../support/children.js';
 
-export type { Child };
+export { type Child, crowd };
 
 const program = join(import.meta.dirname, 'child.mjs');
 

@@ -6,7 +6,11 @@ const library = (path) => import(pathToFileURL(`${built}/${path}`).href);
 const { makeRegion } = await library('index.js');
 const { memcachedBackend } = await library('backends/memcached.js');
 
-const region = makeRegion({ name: 'shared' }).configure(memcachedBackend(more), { expirationTime: '1h', ...policy });
+// Deadlines are not what these tests are about, and many processes begin slowly.
+const region = makeRegion({ name: 'shared' }).configure(memcachedBackend({ timeout: '1m', ...more }), {
+  ...{ expirationTime: '1h', backendTimeout: '1m' },
+  ...policy,
+});
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let finish = () => {};
 let made = 0;
@@ -26,6 +30,29 @@ const verbs = {
     };
     const values = await Promise.all(Array.from({ length: count }, () => region.getOrCreate(key, create)));
     return { creations, values: [...new Set(values)] };
+  },
+  /** The same, until it is told to `finish`. Says `rest` as soon as all but the one who creates here, if any, have an answer. */
+  crowd: async ({ key, count }) => {
+    const finished = new Promise((resolve) => {
+      finish = resolve;
+    });
+    const values = [];
+    let creations = 0;
+    const tellRest = () => {
+      if (values.length === count - creations) process.send({ id: 'rest', answer: [...values] });
+    };
+    const create = async () => {
+      creations++;
+      tellRest();
+      await finished;
+      return `new of ${process.pid}`;
+    };
+    const calls = Array.from({ length: count }, async () => {
+      values.push(await region.getOrCreate(key, create));
+      tellRest();
+    });
+    await Promise.all(calls);
+    return creations;
   },
   /** Says `creating`, and ends when it is told to `finish`. */
   create: ({ key, value }) =>

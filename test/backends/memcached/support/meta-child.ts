@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { ConfigureOptions } from '../../../../src/api.js';
 import type { MemcachedArguments } from '../../../../src/backends/memcached.js';
 import { builtPath } from '../../../support/built.js';
-import { type Child, forkChild } from '../../../support/children.js';
+import { type Child, crowd, forkChild } from '../../../support/children.js';
 
-export type { Child };
+export { type Child, crowd };
 
 export async function startChild(args: MemcachedArguments & { readonly policy?: ConfigureOptions }): Promise<Child> {
   return forkChild(join(import.meta.dirname, 'meta-child.mjs'), { built: await builtPath(), ...args });
