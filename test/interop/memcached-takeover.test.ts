@@ -3,7 +3,7 @@
  * clients at the same time: most of it is waiting.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../backends/redis/support/wait.js';
+import { until } from '../support/wait.js';
 import { createBlocked } from './support/blocked.js';
 import { memcachedPairs, type SharedMemcached } from './support/memcached.js';
 import { killAll, type Participant } from './support/participant.js';

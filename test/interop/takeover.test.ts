@@ -1,6 +1,6 @@
 /** Holders that die or stall with the lock: the other language takes over, nobody deletes another's lock, and nothing late of ours is stored. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../backends/redis/support/wait.js';
+import { until } from '../support/wait.js';
 import { createBlocked } from './support/blocked.js';
 import { hear } from './support/errors.js';
 import { killAll, type Participant } from './support/participant.js';

@@ -12,7 +12,7 @@ import { startMemcached } from '../../services/memcached.js';
 import { startMemcachedWithSasl } from '../../services/memcached-sasl.js';
 import { listen } from '../../services/server.js';
 import { builtPath } from '../../support/built.js';
-import { until } from '../redis/support/wait.js';
+import { untilDone } from '../../support/wait.js';
 import { PACKAGES } from './support/packages.js';
 import { store, stored } from './support/raw.js';
 
@@ -63,7 +63,7 @@ describe.each(PACKAGES)('$name', ({ name, handIn }) => {
 
   it('its calls end at our deadline, whatever it does about a frozen server', async () => {
     const { server, backend } = await handedIn('200ms');
-    await until(async () => (await Promise.allSettled([backend.set('k', bytes)]))[0]?.status === 'fulfilled');
+    await untilDone(() => backend.set('k', bytes));
     await server.frozen();
     for (const call of [() => backend.get('k'), () => backend.set('k', bytes), () => backend.mutex?.('k')?.acquire()])
       await expect(async () => call()).rejects.toMatchObject({ code: expect.stringMatching(/^DOGPILE_BACKEND_/) });

@@ -21,7 +21,8 @@ describe.each(PACKAGES)('$name', ({ open, hasCas, name }) => {
     const between: Tap = await tap(server.port);
     onTestFinished(() => between.close());
     const region = makeRegion().configure(open(between.url, { timeout: '20s' }), {
-      ...{ expirationTime: '1h', backendTimeout: '20s' },
+      expirationTime: '1h',
+      backendTimeout: '20s',
     });
     onTestFinished(() => region.close());
     await region.ready();

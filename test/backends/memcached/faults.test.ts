@@ -6,7 +6,7 @@ import type { MemcachedCommonArguments } from '../../../src/backends/memcached-a
 import { makeRegion } from '../../../src/region/region.js';
 import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../services/memcached.js';
 import { freePort, listen } from '../../services/server.js';
-import { until } from '../redis/support/wait.js';
+import { until, untilDone } from '../../support/wait.js';
 import { PACKAGES, type Package } from './support/packages.js';
 import { raw, secondsLeft, store, stored } from './support/raw.js';
 import { tap } from './support/tap.js';
@@ -52,7 +52,7 @@ const bytes = Buffer.from('value');
 
 /** A busy machine may need more than one short deadline for it. */
 function untilStored(backend: CacheBackend<Uint8Array>): Promise<void> {
-  return until(async () => (await Promise.allSettled([backend.set('k', bytes)]))[0]?.status === 'fulfilled');
+  return untilDone(() => backend.set('k', bytes));
 }
 
 const text = (value: Uint8Array | undefined) => value && Buffer.from(value).toString();
@@ -376,7 +376,7 @@ describe.each(PACKAGES)('$name', (by) => {
     for (const [key, value, flags] of others) await store(server.port, key, value, flags);
     const region = makeRegion().configure(by.open(server.url, { timeout: '300ms' }), { expirationTime: '1h' });
     ends.push(() => region.close());
-    await until(async () => (await Promise.allSettled([region.set('fine', 'mine')]))[0]?.status === 'fulfilled');
+    await untilDone(() => region.set('fine', 'mine'));
     for (const [key] of others) {
       // Some of them cost the connection.
       const reads = await Promise.all([region.get('fine'), region.get(key), region.getMulti(['fine', key, 'none'])]);

@@ -130,7 +130,8 @@ describe.each(PACKAGES)('$name', ({ name, open }) => {
 
   it('a region that mangles none is told so by every verb: without a word of it nothing would ever be cached', async () => {
     const region = makeRegion({ keyMangler: false }).configure(open(server.url, UNHURRIED), {
-      ...{ expirationTime: '1h', backendTimeout: '20s' },
+      expirationTime: '1h',
+      backendTimeout: '20s',
     });
     onTestFinished(() => region.close());
     await region.set('fine', 1);

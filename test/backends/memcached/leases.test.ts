@@ -7,7 +7,7 @@ import { memcachedKeyMangler } from '../../../src/backends/memcached/keys.js';
 import { checkMemcachedArguments, type MemcachedCommonArguments } from '../../../src/backends/memcached-arguments.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
-import { until } from '../redis/support/wait.js';
+import { until } from '../../support/wait.js';
 import { PACKAGES } from './support/packages.js';
 import { raw, secondsLeft, store, stored } from './support/raw.js';
 

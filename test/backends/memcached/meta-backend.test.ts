@@ -13,7 +13,7 @@ import {
 import { makeRegion } from '../../../src/region/region.js';
 import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../services/memcached.js';
 import { ask, listen } from '../../services/server.js';
-import { until } from '../redis/support/wait.js';
+import { until } from '../../support/wait.js';
 
 async function start(options?: MemcachedServerOptions): Promise<RunningMemcached> {
   const server = await startMemcached(options);
@@ -243,7 +243,10 @@ describe('values and keys', () => {
     const server = await start({ memory: 2 });
     // However slow the host is: no deadline passes within the test's own, and it goes on until the server has evicted.
     const region = makeRegion().configure(open({ url: server.url, timeout: '5m' }), {
-      ...{ ...UNHURRIED, regionInvalidator: 'local', backendTimeout: '5m', breaker: false },
+      expirationTime: '1h',
+      regionInvalidator: 'local',
+      backendTimeout: '5m',
+      breaker: false,
     });
     const text = (at: number) => `${at} `.repeat(10_000);
     const hasEvicted = async () => /STAT evictions [1-9]/.test(await ask(server.port, 'stats\r\n'));

@@ -10,7 +10,7 @@ import { BackendTimeoutError } from '../../../src/errors.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { startMemcached } from '../../services/memcached.js';
 import { ask, listen } from '../../services/server.js';
-import { until } from '../redis/support/wait.js';
+import { until } from '../../support/wait.js';
 
 const TIMEOUT = 300;
 

@@ -8,7 +8,7 @@ import { memcachedBackend } from '../../../src/backends/memcached.js';
 import { ValueTooLargeError } from '../../../src/errors.js';
 import { startMemcached } from '../../services/memcached.js';
 import { ask } from '../../services/server.js';
-import { until } from '../redis/support/wait.js';
+import { until } from '../../support/wait.js';
 import { inSteps } from './support/steps.js';
 
 /** Of a delete or a set, and of a commit: no more commands than that are looked between. */

@@ -4,7 +4,7 @@ import { memcachedBackend } from '../../../src/backends/memcached.js';
 import { systemClock } from '../../../src/clock.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { type RunningMemcached, startMemcached } from '../../services/memcached.js';
-import { until } from '../redis/support/wait.js';
+import { untilDone } from '../../support/wait.js';
 import { PACKAGES } from './support/packages.js';
 import { stored } from './support/raw.js';
 
@@ -100,7 +100,7 @@ describe.each(PACKAGES)('$name', ({ open }) => {
     expect(reports).toHaveLength(1);
     if (how === 'frozen') lost.thaw();
     else servers[0] = await startMemcached({ port: lost.port });
-    await until(async () => (await Promise.allSettled([backend.set(first ?? '', bytes)]))[0]?.status === 'fulfilled');
+    await untilDone(() => backend.set(first ?? '', bytes));
     for (const key of gone) {
       await backend.set(key, bytes);
       expect((await backend.get(key))?.length).toBe(bytes.length);
@@ -126,7 +126,7 @@ describe.each(PACKAGES)('$name', ({ open }) => {
       if (how === 'frozen') lost.thaw();
       else servers[0] = await startMemcached({ port: lost.port });
       const [first = ''] = gone;
-      await until(async () => (await Promise.allSettled([region.set(first, 'again')]))[0]?.status === 'fulfilled');
+      await untilDone(() => region.set(first, 'again'));
       expect(await region.get(first)).toBe('again');
     },
   );

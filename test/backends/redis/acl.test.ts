@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { makeRegion } from '../../../src/region/region.js';
+import { until, untilDone } from '../../support/wait.js';
 import { handedInWays, ioredisByUrl, nodeRedisByUrl, type Way } from './support/clients.js';
 import { look, open, serve } from './support/during.js';
 import { bytes, unavailable } from './support/verbs.js';
-import { until, untilDone } from './support/wait.js';
 
 /** As docs/backends/redis.md has it. */
 const COMMANDS =

@@ -15,8 +15,8 @@ import { makeRegion } from '../../../src/region/region.js';
 import { prove } from '../../conformance/support/prove.js';
 import { moveSlot, type RunningCluster, startCluster } from '../../services/cluster.js';
 import type { RunningRedis } from '../../services/redis.js';
+import { until } from '../../support/wait.js';
 import { goOn, share, startFleet } from './support/fleet.js';
-import { until } from './support/wait.js';
 
 let cluster: RunningCluster;
 let ends: (() => unknown)[] = [];

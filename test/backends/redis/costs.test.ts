@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type CacheRegion, makeRegion } from '../../../src/region/region.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
+import { until } from '../../support/wait.js';
 import { ioredisByUrl, nodeRedisByUrl, type Opened } from './support/clients.js';
-import { until } from './support/wait.js';
 
 let server: RunningRedis;
 let observer: Observer;

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RecordsRequest } from '../../../src/api.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
+import { untilDone } from '../../support/wait.js';
 import { type Opened, ways } from './support/clients.js';
-import { untilDone } from './support/wait.js';
 
 let server: RunningRedis;
 let observer: Observer;

@@ -8,8 +8,8 @@ import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type CacheRegion, makeRegion } from '../../../src/region/region.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
+import { until } from '../../support/wait.js';
 import { ioredisByUrl, nodeRedisByUrl, type Opened } from './support/clients.js';
-import { until } from './support/wait.js';
 
 const KEYS = Array.from({ length: 10 }, (_, at) => `k${at}`);
 const DEADLINE = 100;

@@ -4,10 +4,10 @@ import type { BackendHost } from '../../../src/api.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, startRedis } from '../../services/redis.js';
 import { freePort } from '../../services/server.js';
+import { until, untilDone } from '../../support/wait.js';
 import { handedInWays, ioredisByUrl, iovalkeyByUrl, nodeRedisByUrl } from './support/clients.js';
 import { look, open, serve } from './support/during.js';
 import { bytes, timeout, unavailable, verbs } from './support/verbs.js';
-import { until, untilDone } from './support/wait.js';
 
 describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (way) => {
   it.each(verbs)('%s says at once that there is no server, and why', async (_, call) => {

@@ -1,9 +1,9 @@
 /** Real processes over one server: one creation for all of them, whoever is killed, stopped or overruled in the middle of it. */
 import { describe, expect, it } from 'vitest';
 import type { Child } from '../../support/children.js';
+import { until } from '../../support/wait.js';
 import { look, serve } from './support/during.js';
 import { startFleet, startMember } from './support/fleet.js';
-import { until } from './support/wait.js';
 
 /** Nobody is served by a poll: who waits was woken. */
 const WOKEN = { lockSleep: '1h' };

@@ -5,8 +5,8 @@ import type { RedisBackend } from '../../../src/backends/redis/backend.js';
 import type { RedisLockArguments } from '../../../src/backends/redis-arguments.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
+import { until, untilDone } from '../../support/wait.js';
 import { nodeRedisByUrl, type Opened } from './support/clients.js';
-import { until, untilDone } from './support/wait.js';
 
 let server: RunningRedis;
 let observer: Observer;

@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { RedisBackend } from '../../../src/backends/redis/backend.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
+import { until, untilDone } from '../../support/wait.js';
 import { handedInWays, ioredisByUrl, nodeRedisByUrl, type Way } from './support/clients.js';
 import { look, open, proxy, serve } from './support/during.js';
 import { bytes, timeout, unavailable, verbs } from './support/verbs.js';
-import { until, untilDone } from './support/wait.js';
 
 const made: readonly Way[] = [nodeRedisByUrl, ioredisByUrl];
 const handedIn = handedInWays.filter(({ way }) => way === 'a client of redis' || way === 'a client of ioredis');

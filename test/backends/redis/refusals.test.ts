@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { observe, startRedis } from '../../services/redis.js';
+import { until, untilDone } from '../../support/wait.js';
 import { ioredisByUrl, nodeRedisByUrl } from './support/clients.js';
 import { look, open, serve } from './support/during.js';
 import { bytes, unavailable, verbs } from './support/verbs.js';
-import { until, untilDone } from './support/wait.js';
 
 const clients = [nodeRedisByUrl, ioredisByUrl];
 

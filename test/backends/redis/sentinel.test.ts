@@ -11,8 +11,8 @@ import { redisSentinelBackend } from '../../../src/backends/redis.js';
 import { checkRedisArguments } from '../../../src/backends/redis-arguments.js';
 import { startWatched, type Watched } from '../../services/sentinel.js';
 import { freePort } from '../../services/server.js';
+import { until, untilDone } from '../../support/wait.js';
 import { goOn, share, startFleet, startMember } from './support/fleet.js';
-import { until, untilDone } from './support/wait.js';
 
 let watched: Watched;
 let ends: (() => unknown)[];

@@ -9,11 +9,11 @@ import { redisBackend } from '../../../src/backends/redis.js';
 import type { RedisLike } from '../../../src/backends/redis-arguments.js';
 import { makeCertificate } from '../../services/certificate.js';
 import { freePort } from '../../services/server.js';
+import { until } from '../../support/wait.js';
 import { ioredisByUrl, nodeRedisByUrl } from './support/clients.js';
 import { look, open, serve } from './support/during.js';
 import { startMember } from './support/fleet.js';
 import { bytes, unavailable } from './support/verbs.js';
-import { until } from './support/wait.js';
 
 async function serveTls() {
   const folder = await mkdtemp(join(tmpdir(), 'dogpile-tls-'));

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { callAsCrowd } from '../../../support/crowd.mjs';
 
 const { built, filename, ...more } = isMainThread ? JSON.parse(process.argv[2]) : workerData;
 const library = (path) => import(pathToFileURL(`${built}/${path}`).href);
@@ -13,9 +14,6 @@ const backend = fileBackend({ filename, ...more });
 const region = makeRegion().configure(backend, { expirationTime: 60_000 });
 const leases = new Map();
 let finish = () => {};
-const finished = new Promise((resolve) => {
-  finish = resolve;
-});
 const text = (bytes) => (bytes === undefined ? null : Buffer.from(bytes).toString());
 
 /** A value that tells whether it is whole. */
@@ -62,25 +60,12 @@ const verbs = {
     const values = await Promise.all(Array.from({ length: count }, () => region.getOrCreate(key, create)));
     return { creations, values: [...new Set(values)] };
   },
-  /** Many callers of one key at once. Says `rest` as soon as all but the one who creates here, if any, have an answer. */
-  crowd: async ({ key, count, expirationTime }) => {
-    const values = [];
-    let creations = 0;
-    const tellRest = () => {
-      if (values.length === count - creations) send({ id: 'rest', answer: [...values] });
-    };
-    const create = async () => {
-      creations++;
-      tellRest();
-      await finished;
-      return `new of ${process.pid}`;
-    };
-    const calls = Array.from({ length: count }, async () => {
-      values.push(await region.getOrCreate(key, create, { expirationTime }));
-      tellRest();
+  /** Until it is told to `finish`. */
+  crowd: (args) => {
+    const finished = new Promise((resolve) => {
+      finish = resolve;
     });
-    await Promise.all(calls);
-    return creations;
+    return callAsCrowd(region, args, { finished, send });
   },
   finish: () => finish(),
   /** Until it is killed. */

@@ -23,7 +23,7 @@ import {
 import { makeCertificate } from '../../../services/certificate.js';
 import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../../services/memcached.js';
 import { listen } from '../../../services/server.js';
-import { until } from '../../redis/support/wait.js';
+import { until } from '../../../support/wait.js';
 
 const running: RunningMemcached[] = [];
 const clients: MetaClient[] = [];

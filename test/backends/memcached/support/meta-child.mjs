@@ -1,5 +1,6 @@
 /** A process with a region over memcached that does what it is told: `{ id, verb, args }` in, `{ id, answer | error }` out. */
 import { pathToFileURL } from 'node:url';
+import { callAsCrowd } from '../../../support/crowd.mjs';
 
 const { built, policy, ...more } = JSON.parse(process.argv[2]);
 const library = (path) => import(pathToFileURL(`${built}/${path}`).href);
@@ -8,7 +9,8 @@ const { memcachedBackend } = await library('backends/memcached.js');
 
 // Deadlines are not what these tests are about, and many processes begin slowly.
 const region = makeRegion({ name: 'shared' }).configure(memcachedBackend({ timeout: '1m', ...more }), {
-  ...{ expirationTime: '1h', backendTimeout: '1m' },
+  expirationTime: '1h',
+  backendTimeout: '1m',
   ...policy,
 });
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -31,28 +33,12 @@ const verbs = {
     const values = await Promise.all(Array.from({ length: count }, () => region.getOrCreate(key, create)));
     return { creations, values: [...new Set(values)] };
   },
-  /** The same, until it is told to `finish`. Says `rest` as soon as all but the one who creates here, if any, have an answer. */
-  crowd: async ({ key, count }) => {
+  /** Until it is told to `finish`. */
+  crowd: (args) => {
     const finished = new Promise((resolve) => {
       finish = resolve;
     });
-    const values = [];
-    let creations = 0;
-    const tellRest = () => {
-      if (values.length === count - creations) process.send({ id: 'rest', answer: [...values] });
-    };
-    const create = async () => {
-      creations++;
-      tellRest();
-      await finished;
-      return `new of ${process.pid}`;
-    };
-    const calls = Array.from({ length: count }, async () => {
-      values.push(await region.getOrCreate(key, create));
-      tellRest();
-    });
-    await Promise.all(calls);
-    return creations;
+    return callAsCrowd(region, args, { finished, send: (message) => process.send(message) });
   },
   /** Says `creating`, and ends when it is told to `finish`. */
   create: ({ key, value }) =>

@@ -5,7 +5,8 @@ const { built, name, url, args } = JSON.parse(process.argv[2]);
 const { makeRegion } = await import(pathToFileURL(`${built}/index.js`).href);
 // Deadlines are not what these tests are about, and many processes begin slowly.
 const region = makeRegion().configure(name, {
-  ...{ expirationTime: '1h', backendTimeout: '1m' },
+  expirationTime: '1h',
+  backendTimeout: '1m',
   arguments: { url, timeout: '1m', ...args },
 });
 await region.ready();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { builtPath } from '../../../support/built.js';
 import { type Child, forkChild } from '../../../support/children.js';
-import { until } from './wait.js';
+import { until } from '../../../support/wait.js';
 
 const program = join(import.meta.dirname, 'child.mjs');
 
