@@ -23,8 +23,11 @@ export interface Connection<Client> {
 export interface LinkOptions<Client> {
   /** For messages. */
   readonly place: string;
-  /** Connects. `lost` says that the connection has ended: what was sent over it is not answered any more. */
-  readonly open: (lost: (why: unknown) => void) => Promise<Connection<Client>>;
+  /**
+   * Connects. `lost` says that the connection has ended: what was sent over it is not answered any more. `givenUp` aborts when nobody
+   * wants the connection any more that is being made.
+   */
+  readonly open: (lost: (why: unknown) => void, givenUp: AbortSignal) => Promise<Connection<Client>>;
   /** A client that was handed in: it is neither given up nor ended, and only the call that fails fails. */
   readonly isHandedIn?: boolean;
   /** Of one server among several: its failures are no matter of the others, and it is not asked by everybody while it fails. */
@@ -40,6 +43,7 @@ type Fail = (error: unknown) => unknown;
 /** From one opening to the next. */
 interface Term<Client> {
   readonly opening: Promise<Connection<Client>>;
+  readonly givenUp: AbortController;
   connection: Connection<Client> | undefined;
   /** The calls under way. Written by each of them, and emptied when it is given up. */
   readonly waiting: Set<Fail>;
@@ -121,8 +125,10 @@ export class Link<Client> {
   }
 
   #open(): Term<Client> {
-    const opening = attempt(() => this.#options.open((why) => this.#giveUp(term, why ?? 'the connection has ended')));
-    const term: Term<Client> = { opening, connection: undefined, waiting: new Set() };
+    const givenUp = new AbortController();
+    const lost = (why: unknown) => this.#giveUp(term, why ?? 'the connection has ended');
+    const opening = attempt(() => this.#options.open(lost, givenUp.signal));
+    const term: Term<Client> = { opening, givenUp, connection: undefined, waiting: new Set() };
     this.#terms.add(term);
     opening.then(
       (connection) => {
@@ -155,6 +161,7 @@ export class Link<Client> {
     let told = why;
     // The oldest first.
     for (const fail of [...term.waiting]) told = fail(told);
+    term.givenUp.abort();
     term.connection?.end();
   }
 

@@ -27,6 +27,7 @@ export async function openMemcacheClient(
   server: MemcachedServer,
   { timeout, tls }: { readonly timeout: number; readonly tls: object | undefined },
   lost: (why: unknown) => void,
+  givenUp: AbortSignal,
 ): Promise<Connection<MemcacheClientLike>> {
   const client = new MemcacheClient({
     // One connection: in the order of the calls.
@@ -44,6 +45,8 @@ export async function openMemcacheClient(
     await client.send((connected) => {
       socket = connected;
       guardParser(connected);
+      // It would wait for this answer on its own, and keep the process alive.
+      givenUp.addEventListener('abort', () => connected.destroy(), { once: true });
       connected.write('version\r\n');
     });
   } catch (error) {

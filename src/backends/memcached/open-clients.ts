@@ -74,7 +74,8 @@ export function openMemcacheClientBackend(settings: MemcachedSettings<MemcacheCl
     isCarried,
     keyMangler: memcachedKeyMangler,
     adapt: (link) => new MemcacheClientClient(link),
-    connect: async (server, lost) => openMemcacheClient((await load()) as MemcacheClientModule, server, settings, lost),
+    connect: async (server, lost, givenUp) =>
+      openMemcacheClient((await load()) as MemcacheClientModule, server, settings, lost, givenUp),
   });
 }
 
@@ -82,7 +83,7 @@ interface Kind<Client> {
   isCarried(key: string): boolean;
   readonly keyMangler: KeyMangler;
   adapt(link: Link<Client>): MemcachedClient;
-  connect(server: MemcachedServer, lost: Lost): Promise<Connection<Client>>;
+  connect(server: MemcachedServer, lost: Lost, givenUp: AbortSignal): Promise<Connection<Client>>;
 }
 
 /** `load` imports the package. */
@@ -100,7 +101,7 @@ function openWith<Client>(
 function clientsOf<Client>(
   { target, timeout }: MemcachedSettings<Client>,
   adapt: (link: Link<Client>) => MemcachedClient,
-  connect: (server: MemcachedServer, lost: Lost) => Promise<Connection<Client>>,
+  connect: (server: MemcachedServer, lost: Lost, givenUp: AbortSignal) => Promise<Connection<Client>>,
 ): (host: () => BackendHost) => MemcachedClient {
   return (host) => {
     const clock = () => host().clock;
@@ -112,7 +113,7 @@ function clientsOf<Client>(
     const clients = new Map(
       target.servers.map((server) => {
         const outage = isOneOfMany ? { outage: new Outage(clock, () => host().random()) } : {};
-        const open = (lost: Lost) => connect(server, lost);
+        const open = (lost: Lost, givenUp: AbortSignal) => connect(server, lost, givenUp);
         return [ringNameOf(server), adapt(new Link({ place: placeOf(server), open, timeout, clock, ...outage }))];
       }),
     );

@@ -7,7 +7,7 @@ import type { CacheBackend } from '../../../../src/api.js';
 import { serversFrom } from '../../../../src/backends/memcached/address.js';
 import type { MemcachedClient } from '../../../../src/backends/memcached/client.js';
 import type { MemjsLike } from '../../../../src/backends/memcached/clients.js';
-import { type Connection, Link } from '../../../../src/backends/memcached/link.js';
+import { Link, type LinkOptions } from '../../../../src/backends/memcached/link.js';
 import { MemcacheClientClient, openMemcacheClient } from '../../../../src/backends/memcached/memcache-client.js';
 import { MemjsClient, openMemjs } from '../../../../src/backends/memcached/memjs.js';
 import { NodeMemcachedClient, openNodeMemcached } from '../../../../src/backends/memcached/node-memcached.js';
@@ -26,7 +26,7 @@ export interface Package {
   connect(url: string): MemcachedClient;
 }
 
-function linked<Client>(url: string, open: (lost: (why: unknown) => void) => Promise<Connection<Client>>) {
+function linked<Client>(url: string, open: LinkOptions<Client>['open']) {
   return new Link({ place: url, open, timeout: 2000, clock: () => systemClock });
 }
 function serverOf(url: string) {
@@ -69,8 +69,14 @@ export const PACKAGES: readonly Package[] = [
     },
     connect: (url) =>
       new MemcacheClientClient(
-        linked(url, (lost) =>
-          openMemcacheClient(MemcacheClientPackage as never, serverOf(url), { timeout: 2000, tls: undefined }, lost),
+        linked(url, (lost, givenUp) =>
+          openMemcacheClient(
+            MemcacheClientPackage as never,
+            serverOf(url),
+            { timeout: 2000, tls: undefined },
+            lost,
+            givenUp,
+          ),
         ),
       ),
   },
