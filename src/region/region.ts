@@ -180,7 +180,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return freshnessOf(this.#mustBeConfigured().settings).expiration;
   }
 
-  /** Puts a proxy in front of what is there; flights under way end on what they began with. */
+  /** Puts a proxy in front of what is there; flights under way end on what they began with, and calls join them. Errors: `ValidationError`. */
   wrap(proxy: ProxyLike): this {
     if (this.#closing) throw closed(this);
     const configured = this.#mustBeConfigured();
