@@ -36,8 +36,14 @@ export function readConfig(
   const tree: Tree = {};
   collect(config, prefix, tree);
   const { backend, ...options } = tree;
-  if (backend === undefined)
-    throw new ValidationError(`The configuration must name a backend as "${prefix}backend", for example "memory".`);
+  if (backend === undefined) {
+    const others = Object.keys(options);
+    const found =
+      others.length > 0 ? ` What it names is ${others.map((name) => `"${prefix}${name}"`).join(', ')}.` : '';
+    throw new ValidationError(
+      `The configuration must name a backend as "${prefix}backend", for example "memory".${found}`,
+    );
+  }
   // Checked by configure(), which takes either kind of target with its options.
   return { backend: backend as string & CacheBackend, options };
 }

@@ -8,7 +8,7 @@ import { isPromiseLike } from '../promises.js';
 import { shown } from '../shown.js';
 import { checkObject, checkString, refuseUnknown } from '../validation.js';
 import { addressesFrom, type RedisAddress, type RedisServer, serverFrom } from './redis/address.js';
-import { type ClientShape, hasLostPrefix, type RedisLike, readsReplicas, shapeOf } from './redis/shape.js';
+import { type ClientShape, hasLostPrefix, isCluster, type RedisLike, readsReplicas, shapeOf } from './redis/shape.js';
 import { checkRemoteArguments, positive, type RemoteSettings } from './remote-arguments.js';
 
 export type { RedisAddress, RedisLike };
@@ -151,12 +151,20 @@ export function checkRedisArguments(name: RedisName, args: object = {}): RedisSe
 }
 
 /** Arguments of Python's, and of the clients', that stand in the URL here. */
+const STANDS_IN_URL = "It stands in the url: 'redis://user:password@host:6379/0', with TLS 'rediss://…'.";
 const IN_URL = ['host', 'port', 'db', 'database', 'username', 'password', 'tls', 'ssl'];
 
+/** What TLS needs where the public authorities are not enough. */
+const OF_TLS = ['tls', 'ssl', 'ca', 'cert', 'key', 'servername', 'rejectUnauthorized'];
+const TLS_BY_CLIENT =
+  "For TLS beyond 'rediss://…' make the client yourself and hand it in: docs/backends/redis.md shows how.";
+
 function ofUrl(kind: Kind, option: string): string | undefined {
-  if (kind === 'single' && IN_URL.includes(option))
-    return `It stands in the url: 'redis://user:password@host:6379/0', with TLS 'rediss://…'.`;
-  return undefined;
+  const hints = [
+    kind === 'single' && IN_URL.includes(option) ? STANDS_IN_URL : '',
+    OF_TLS.includes(option) ? TLS_BY_CLIENT : '',
+  ];
+  return hints.filter(Boolean).join(' ') || undefined;
 }
 
 function targetOf(name: RedisName, kind: Kind, given: Given): RedisTarget {
@@ -176,6 +184,11 @@ function clientTarget(kind: Kind, client: RedisLike, given: Given): RedisTarget 
       `"${extra}" and "client" exclude each other: a client that is handed in knows where to connect.`,
     );
   const shape = shapeOf(client);
+  if (shape && kind === 'cluster' && !isCluster(shape)) {
+    throw new ValidationError(
+      'This is a client of one server. Hand in one of a cluster: createCluster() of redis, Cluster of ioredis or iovalkey.',
+    );
+  }
   if (shape && hasLostPrefix(client, shape)) {
     throw new ValidationError(
       'The keyPrefix of this client does not reach the commands sent here as it should. Take a client without, and KeyPrefixProxy.',

@@ -61,5 +61,5 @@ export function abortAfter(late: AbortController, limit: number, clock: Clock): 
 }
 
 export function closed({ name }: { readonly name: string | undefined }): RegionClosedError {
-  return new RegionClosedError(`${thisRegion(name)} is closed. Make another one.`);
+  return new RegionClosedError(`${thisRegion(name)} is closed; for further calls make another one.`);
 }

@@ -162,6 +162,7 @@ describe('readConfig', () => {
 
   it.each([
     ['no backend', { 'c.expirationTime': 5 }, 'c.', /must name a backend as "c\.backend"/],
+    ['a misspelt one', { 'c.backnd': 'file' }, 'c.', /"c\.backend".* What it names is "c\.backnd"\./],
     ['an empty one', { 'c.backend': '' }, 'c.', /must name a backend as "c\.backend"/],
     ['"None"', { 'c.backend': 'None' }, 'c.', /must name a backend as "c\.backend"/],
     ['nothing under the prefix', { backend: 'memory' }, 'c.', /must name a backend as "c\.backend"/],

@@ -74,7 +74,7 @@ describe('close()', () => {
     await region.close();
     expect(backend.close).toHaveBeenCalledTimes(1);
     for (const call of callsOf(region))
-      await expect(call()).rejects.toThrow('This region is closed. Make another one.');
+      await expect(call()).rejects.toThrow('This region is closed; for further calls make another one.');
     expect(() => region.configure('memory', { replaceExistingBackend: true })).toThrow(RegionClosedError);
     await region.idle();
   });
@@ -82,7 +82,7 @@ describe('close()', () => {
   it('of a region that was never configured closes it all the same', async () => {
     const region = makeRegion({ name: 'users' });
     await region.close();
-    expect(() => region.configure('memory')).toThrow('This region ("users") is closed.');
+    expect(() => region.configure('memory')).toThrow('This region ("users") is closed;');
     await expect(region.get('k')).rejects.toThrow(RegionClosedError);
   });
 

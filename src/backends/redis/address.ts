@@ -66,8 +66,9 @@ export function serverFrom(option: string, url: unknown, port = 6379): RedisServ
 /** `'host'`, `'host:port'`, `'[::1]:port'`, a URL, or `{ host, port }`, at least one. */
 export function addressesFrom(option: string, addresses: unknown, port: number): readonly RedisServer[] {
   if (!Array.isArray(addresses) || addresses.length === 0) {
+    const asText = typeof addresses === 'string' ? `, as text its JSON ('["host:${port}"]')` : '';
     throw new ValidationError(
-      `${option} must be an array of at least one address ('host:${port}' or { host, port }), not ${shown(addresses)}.`,
+      `${option} must be an array of at least one address ('host:${port}' or { host, port })${asText}, not ${shown(addresses)}.`,
     );
   }
   return addresses.map((address, at) => addressFrom(`${option}[${at}]`, address, port));

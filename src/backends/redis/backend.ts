@@ -23,7 +23,7 @@ import { allDone } from '../../promises.js';
 import { parseRecords, parseRegion, recordNames, regionRecordName, tagRecordName } from '../records.js';
 import type { RedisSettings } from '../redis-arguments.js';
 import type { RedisClient, Word } from './client.js';
-import { Commands, listOf, TAKE_THE_OTHER } from './commands.js';
+import { Commands, listOf, TAKE_THE_CLUSTER } from './commands.js';
 import { type Layout, serverLayout } from './layout.js';
 import { newIncarnation, RedisLocks } from './locks.js';
 import { manglerBeside } from './names.js';
@@ -90,18 +90,27 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
     this.#host = host;
   }
 
+  /** It answers, it is of this backend's kind, and its user may run scripts: without them there are no leases. */
   async ready(): Promise<void> {
     await this.#commands.send(['PING'], '');
-    if (this.#layout.isSpread || !(await this.#isOfCluster())) return;
-    throw new BackendUnavailableError(`This is a node of a cluster: ${TAKE_THE_OTHER}`);
+    if (!this.#layout.isSpread) {
+      const mode = await this.#mode();
+      // It answers PING, and most keys are elsewhere.
+      if (mode === 'cluster') throw new BackendUnavailableError(`This is a node of a cluster: ${TAKE_THE_CLUSTER}`);
+      if (mode === 'sentinel')
+        throw new BackendUnavailableError(
+          'This is a sentinel, which keeps no values: take the redis_sentinel backend.',
+        );
+    }
+    await this.#commands.send(['EVAL', 'return 1', '0'], '');
   }
 
-  /** It answers PING, and most keys are elsewhere. Any user may say HELLO; who does not know it (before Redis 6) is taken for a server. */
-  async #isOfCluster(): Promise<boolean> {
+  /** Any user may say HELLO; who does not know it (before Redis 6) is taken for a server. */
+  async #mode(): Promise<string | undefined> {
     try {
-      return modeIn(await this.#commands.send(['HELLO'], '')) === 'cluster';
+      return modeIn(await this.#commands.send(['HELLO'], ''));
     } catch {
-      return false;
+      return undefined;
     }
   }
 

@@ -165,7 +165,7 @@ export class Commands {
     if (this.#isClosed) return closed(error);
     const cause = this.#client?.causeOf(error) ?? error;
     const why = messageOf(cause);
-    const hint = OF_A_CLUSTER.test(why) ? `. This is a node of a cluster: ${TAKE_THE_OTHER}` : '';
+    const [, hint = ''] = HINTS.find(([sign]) => sign.test(why)) ?? [];
     return new BackendUnavailableError(`Redis (${this.#place}) failed at "${verb}": ${why}${hint}`, { cause });
   }
 
@@ -182,9 +182,14 @@ export function listOf(reply: unknown, length?: number): unknown[] {
   );
 }
 
-/** What a client of one server is told by a node; clients of clusters go where they are sent. */
-const OF_A_CLUSTER = /^(MOVED|CROSSSLOT) /;
-export const TAKE_THE_OTHER = 'take the redis_cluster backend.';
+export const TAKE_THE_CLUSTER = 'take the redis_cluster backend.';
+
+/** What to do about some troubles. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  // What a client of one server is told by a node; clients of clusters go where they are sent.
+  [/^(MOVED|CROSSSLOT) /, `. This is a node of a cluster: ${TAKE_THE_CLUSTER}`],
+  [/cluster support disabled/, '. This is a server by itself: take the redis backend.'],
+];
 
 const itself = (reply: unknown): unknown => reply;
 

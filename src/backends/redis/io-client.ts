@@ -131,7 +131,7 @@ export class IoClient implements RedisClient {
 
   static #made(client: IoLike, place: string, first: FirstConnection): IoClient {
     client.on('ready', () => first.stands());
-    client.on('error', (error) => first.failed(error));
+    client.on('error', (error) => first.failed(troubleOf(error)));
     // "Connection is closed" says less than the error before it.
     const connect = () => client.connect().catch((error: unknown) => first.failed(first.trouble ?? error));
     // It ends for good when it is told of a failover while it asks the sentinels.
@@ -181,6 +181,11 @@ export class IoClient implements RedisClient {
     this.#first.isClosed = true;
     this.#client.disconnect();
   }
+}
+
+/** A cluster's "Failed to refresh slots cache." says less than what the last node said. */
+function troubleOf(error: unknown): unknown {
+  return (error instanceof Error && Reflect.get(error, 'lastNodeError')) || error;
 }
 
 /** Of each command that we send, its name is made once. */

@@ -157,7 +157,8 @@ export class NodeClient implements RedisClient {
           if (sockets.isClosed) void end(client);
         },
         (error: unknown) => {
-          first.failed(error);
+          // "All the root nodes are unavailable" says less than the error of one of them before it.
+          first.failed(first.trouble ?? error);
           systemClock.setTimeout(connect, reconnectDelay(10));
         },
       );
@@ -172,6 +173,7 @@ export class NodeClient implements RedisClient {
 
   send(words: readonly [string, ...Word[]], key: string): Promise<unknown> {
     const client = this.#client;
+    if (client.isOpen === false && !this.#own) throw notConnected();
     switch (this.#shape) {
       case 'node-cluster':
         return client.sendCommand(key, false, words, OPTIONS);
@@ -180,7 +182,6 @@ export class NodeClient implements RedisClient {
       case 'node4':
         return client.sendCommand(words, OPTIONS_4);
       case 'node':
-        if (client.isOpen === false && !this.#own) throw notConnected();
         return client.sendCommand(words, OPTIONS);
     }
   }

@@ -104,6 +104,12 @@ describe.each(made)('$way', (way) => {
     expect(await observer.get('_lockapp:k')).toBe('dp1:another::0');
   });
 
+  it('a user who may not run scripts is told by ready(): there are no leases for him', async () => {
+    const { url } = await serveUser(`+@all -eval ${PATTERNS}`);
+    const backend = await open(url, {}, way);
+    await expect(backend.ready()).rejects.toMatchObject({ ...unavailable, message: expect.stringContaining('NOPERM') });
+  });
+
   it('a user who may not publish commits all the same', async () => {
     const { backend, told } = await openWithoutChannels(way);
     const lease = await backend.mutex('k')?.acquire();

@@ -41,7 +41,8 @@ describe('is refused, with what to do instead', () => {
     ['redis', { url: 'unix://run/redis.sock' }, 'has a host, "run"'],
     ['redis_sentinel', {}, 'sentinels and serviceName'],
     ['redis_sentinel', { sentinels: [], serviceName: 'm' }, 'at least one'],
-    ['redis_sentinel', { sentinels: 'x:1', serviceName: 'm' }, 'array'],
+    ['redis_sentinel', { sentinels: 'x:1', serviceName: 'm' }, `array of at least one address`],
+    ['redis_sentinel', { sentinels: 'x:1', serviceName: 'm' }, `as text its JSON ('["host:26379"]')`],
     ['redis_sentinel', { sentinels: ['a:b'], serviceName: 'm' }, 'sentinels[0]'],
     ['redis_sentinel', { sentinels: ['a:70000'], serviceName: 'm' }, '65535'],
     ['redis_sentinel', { sentinels: ['a'], serviceName: 'm', database: -1 }, 'database'],
@@ -56,6 +57,10 @@ describe('is refused, with what to do instead', () => {
     ['redis_cluster', {}, 'url, startupNodes or client'],
     ['redis_cluster', { url: 'redis://a', startupNodes: ['b'] }, 'exclude each other'],
     ['redis_cluster', { startupNodes: [{ port: 1 }] }, 'startupNodes[0]'],
+    ['redis_cluster', { client }, 'a client of one server. Hand in one of a cluster'],
+    ['redis', { tls: { ca: 'x' } }, "with TLS 'rediss://…'. For TLS beyond"],
+    ['redis', { url: 'rediss://h', ca: 'x' }, 'make the client yourself and hand it in'],
+    ['redis_sentinel', { sentinels: ['a'], serviceName: 'm', tls: true }, 'make the client yourself and hand it in'],
   ])('%s %o', (name, args, message) => {
     expect(() => checkRedisArguments(name, args)).toThrow(
       expect.objectContaining({ code: 'DOGPILE_VALIDATION', message: expect.stringContaining(message) }),

@@ -14,7 +14,7 @@ import { RegionClosedError } from '../../../src/errors.js';
 import { makeRegion } from '../../../src/region/region.js';
 import { prove } from '../../conformance/support/prove.js';
 import { moveSlot, type RunningCluster, startCluster } from '../../services/cluster.js';
-import type { RunningRedis } from '../../services/redis.js';
+import { type RunningRedis, startRedis } from '../../services/redis.js';
 import { until } from '../../support/wait.js';
 import { goOn, share, startFleet } from './support/fleet.js';
 
@@ -40,9 +40,9 @@ const addresses = () => cluster.nodes.slice(0, 3).map(({ port }) => ({ host: '12
 type More = Omit<RedisClusterArguments, 'client' | 'url' | 'startupNodes'> & { lockMaxHold?: string; timeout?: string };
 type Open = (more?: More) => Promise<CacheBackend<Uint8Array>>;
 
-const byRedis: Open = async (more = {}) => redisClusterBackend({ ...more, startupNodes: addresses() });
-const byIoredis: Open = async (more = {}) => {
-  const settings = checkRedisArguments('redis_cluster', { ...more, startupNodes: addresses() });
+const byRedis = async (more: More = {}, startupNodes = addresses()) => redisClusterBackend({ ...more, startupNodes });
+const byIoredis = async (more: More = {}, startupNodes = addresses()) => {
+  const settings = checkRedisArguments('redis_cluster', { ...more, startupNodes });
   const { target } = settings;
   if (target.at !== 'cluster') throw new Error('It is elsewhere.');
   return new RedisClusterBackend(settings, async () => IoClient.madeOfCluster(ioredis, target));
@@ -325,6 +325,22 @@ it.each(['a URL', 'redis by RESP 2', 'redis by RESP 3', 'ioredis'])(
     await expect(backend.ready?.()).rejects.toThrow('This is a node of a cluster: take the redis_cluster backend.');
   },
 );
+
+it.each([
+  ['redis', byRedis],
+  ['ioredis', byIoredis],
+])('a server by itself is no cluster: by %s it is said so, and which backend to take', async (_, openBy) => {
+  const server = await startRedis();
+  ends.push(() => server.stop());
+  const backend = await openBy({ timeout: '500ms' }, [{ host: '127.0.0.1', port: server.port }]);
+  ends.push(() => backend.close?.());
+  await until(async () => {
+    const error: unknown = await Promise.resolve(backend.ready?.()).catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: expect.stringMatching(/^DOGPILE_BACKEND_/) });
+    // At first it may not have been asked yet.
+    return String(error).includes('cluster support disabled. This is a server by itself: take the redis backend.');
+  });
+});
 
 describe('when a primary is frozen', () => {
   it.each(ways.slice(0, 2))('%s: keys of the others are served, and only its own are created', async (_, open) => {

@@ -1,6 +1,8 @@
 /** When the server is gone, frozen or back, or answers with what is not ours. */
+import { createClient, createCluster, createSentinel } from 'redis';
 import { describe, expect, it } from 'vitest';
 import type { BackendHost } from '../../../src/api.js';
+import { redisBackend } from '../../../src/backends/redis.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, startRedis } from '../../services/redis.js';
 import { freePort } from '../../services/server.js';
@@ -139,10 +141,12 @@ describe.each(handedInWays)('with $way', (way) => {
   });
 });
 
-it('a client of redis that was never connected is told so', async () => {
-  const { createClient } = await import('redis');
-  const { redisBackend } = await import('../../../src/backends/redis.js');
-  const backend = redisBackend({ client: createClient() });
+it.each([
+  ['client', () => createClient()],
+  ['sentinel', () => createSentinel({ name: 'm', sentinelRootNodes: [{ host: '127.0.0.1', port: 1 }] })],
+  ['cluster', () => createCluster({ rootNodes: [{ url: 'redis://127.0.0.1:1' }] })],
+])('a %s of redis that was never connected is told so', async (_, client) => {
+  const backend = redisBackend({ client: client() });
   await expect(backend.get('k')).rejects.toThrow('await client.connect()');
 });
 

@@ -7,7 +7,7 @@ import type { CacheBackend } from '../../../src/api.js';
 import { RedisBackend } from '../../../src/backends/redis/backend.js';
 import { SILENCE_TIMEOUT } from '../../../src/backends/redis/client.js';
 import { IoClient, type IoModule } from '../../../src/backends/redis/io-client.js';
-import { redisSentinelBackend } from '../../../src/backends/redis.js';
+import { redisBackend, redisSentinelBackend } from '../../../src/backends/redis.js';
 import { checkRedisArguments } from '../../../src/backends/redis-arguments.js';
 import { startWatched, type Watched } from '../../services/sentinel.js';
 import { freePort } from '../../services/server.js';
@@ -112,6 +112,15 @@ it.each(ways.slice(0, 2))('%s: a sentinel that is gone is passed over, also by t
   ends.push(() => backend.close?.());
   await backend.set('k', bytes);
   expect(await backend.get('k')).toEqual(bytes);
+});
+
+it('is no server: given its address, the redis backend is not ready, and says which to take', async () => {
+  const [address] = watched.sentinels;
+  const backend = redisBackend({ url: `redis://${address}` });
+  ends.push(() => backend.close?.());
+  await expect(backend.ready?.()).rejects.toThrow(
+    'This is a sentinel, which keeps no values: take the redis_sentinel backend.',
+  );
 });
 
 it.each(ways.slice(0, 3))(
