@@ -21,10 +21,16 @@ export function refuseUnknown(
   }
 }
 
+/** How options end that are times. */
+const OF_TIMES = /(time|timeout|sleep|hold|wait)$/i;
+
 function unknownName(what: string, name: string, known: readonly string[], elsewhere: string | undefined): string {
   const camel = name.replace(/_+([a-z0-9])/gi, (_, letter: string) => letter.toUpperCase());
   if (camel !== name && known.includes(camel)) {
-    return `${what} knows no option "${name}". Did you mean "${camel}"? Mind that Python counts seconds; here a number is milliseconds, and '10s' is ten seconds.`;
+    const units = OF_TIMES.test(camel)
+      ? " Mind that Python counts seconds; here a number is milliseconds, and '10s' is ten seconds."
+      : '';
+    return `${what} knows no option "${name}". Did you mean "${camel}"?${units}`;
   }
   const close = nearest(name, known);
   const place = elsewhere === undefined ? '' : ` ${elsewhere}`;
