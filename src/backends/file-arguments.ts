@@ -12,7 +12,7 @@ export interface FileArguments {
   maxSize?: number | undefined;
   /** `false`: creations are elected in each process for itself, and their writes are not fenced. Default `true`. */
   distributedLock?: boolean | undefined;
-  /** How long a lease stands without being renewed; it is renewed at a third of it. Default `'10s'`. */
+  /** How long a lease stands without being renewed, 10 ms to a day; it is renewed at a third of it. Default `'10s'`. */
   lockTimeout?: Duration | undefined;
   /** How long a lease is renewed at most. Default `'5m'`. */
   lockMaxHold?: Duration | undefined;

@@ -25,7 +25,7 @@ export interface MemcachedCommonArguments {
   lockMaxHold?: Duration | undefined;
   /** Whoever waits for a lease asks again, at first after up to this, later after up to 1 s. Default `'100ms'`. */
   lockSleep?: Duration | undefined;
-  /** Deadline of every call. Default `'1s'`. */
+  /** Limit of every call; what fails is told a tenth of it earlier, before the region's own deadline. Default `'1s'`. */
   timeout?: Duration | undefined;
   /**
    * How long the store keeps every entry; rounded up to whole seconds, `Infinity` is for ever. Default: derived from the policy

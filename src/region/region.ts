@@ -175,12 +175,15 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return manglerOf(this.#owner.options, this.#configured?.backend);
   }
 
-  /** Milliseconds. */
+  /** Milliseconds; a function that gives it is asked. `RegionNotConfiguredError` before `configure`. */
   get expirationTime(): number {
     return freshnessOf(this.#mustBeConfigured().settings).expiration;
   }
 
-  /** Puts a proxy in front of what is there; flights under way end on what they began with, and calls join them. Errors: `ValidationError`. */
+  /**
+   * Puts a proxy in front of what is there; flights under way end on what they began with, and calls join them. Errors: `ValidationError`,
+   * `RegionNotConfiguredError`, `RegionClosedError`.
+   */
   wrap(proxy: ProxyLike): this {
     if (this.#closing) throw closed(this);
     const configured = this.#mustBeConfigured();
@@ -341,7 +344,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     return this.#use((core) => invalidateTags(core, meant, hard));
   }
 
-  /** Whether somebody is creating this key; takes nothing. The key as the caller knows it, unlike Python's. */
+  /** Whether somebody is creating this key; takes nothing; rejects when the store can't be asked. The key as the caller knows it, unlike Python's. */
   keyIsLocked(key: string): Promise<boolean> {
     return this.#use((core) => core.store.locks.isLocked(core.store.mangle(key)));
   }
@@ -377,7 +380,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
   }
 
   /**
-   * `idle()`, then closes the backend, if no other region uses it; from the call on every other call rejects with
+   * `idle()`, then closes the backend, if no other region uses it; from the call on every other call but `idle()` rejects with
    * `RegionClosedError`. `timeout` bounds the wait for creations under way; then they are aborted, who waits for one is told,
    * and their leases are given back. Without it, inside a creator of this region, close() would wait for itself:
    * `ReentrantCreationError`, and the region stays as it is.

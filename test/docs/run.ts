@@ -66,7 +66,7 @@ export function typeTrouble(pages: readonly Page[]): string[] {
 }
 
 /** The project's own strictness; but an example may declare a name only to show it. */
-function projectOptions(): ts.CompilerOptions {
+export function projectOptions(): ts.CompilerOptions {
   const path = join(ROOT, 'tsconfig.json');
   const { config, error } = ts.readConfigFile(path, ts.sys.readFile);
   if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'));
