@@ -1,6 +1,6 @@
 /** The arguments of the file backend and their checks, apart from the engine: `configure` checks them before anything is imported. */
 import type { CacheMutex, Duration } from '../api.js';
-import { durationOption } from '../duration.js';
+import { durationOption, finiteOption } from '../duration.js';
 import { ValidationError } from '../errors.js';
 import { shown } from '../shown.js';
 import { checkBoolean, checkCount, checkFunction, checkObject, checkString, refuseUnknown } from '../validation.js';
@@ -53,20 +53,20 @@ export function checkFileArguments(args: object): FileArguments {
   for (const name of ['maxSize', 'maxReaders'] as const) if (given[name] !== undefined) checkCount(name, given[name]);
   for (const name of ['distributedLock', 'sync'] as const)
     if (given[name] !== undefined) checkBoolean(name, given[name]);
-  for (const name of ['lockTimeout', 'lockMaxHold', 'lockSleep'] as const) checkDuration(name, given[name]);
+  checkLockTimeout(given.lockTimeout);
+  for (const name of ['lockMaxHold', 'lockSleep'] as const)
+    if (given[name] !== undefined) finiteOption(given[name], name);
   if (given.mutex !== undefined) checkFunction('mutex', given.mutex);
   if (given.mode !== undefined) checkMode(given.mode);
   return given as FileArguments;
 }
 
-function checkDuration(name: string, given: Duration | undefined): void {
+/** A lease that never lapses would outlive a holder that hangs. */
+function checkLockTimeout(given: Duration | undefined): void {
   if (given === undefined) return;
-  const ms = durationOption(given, name);
-  // A lease that never lapses would outlive a holder that hangs.
-  if (name === 'lockTimeout' && !(ms >= 10 && ms <= 86_400_000)) {
-    throw new ValidationError(`lockTimeout must be between 10 ms and a day, not ${shown(given)}.`);
-  }
-  if (ms === 0) throw new ValidationError(`${name} must be longer than 0.`);
+  const ms = durationOption(given, 'lockTimeout');
+  if (ms >= 10 && ms <= 86_400_000) return;
+  throw new ValidationError(`lockTimeout must be between 10 ms and a day, not ${shown(given)}.`);
 }
 
 function checkMode(mode: unknown): void {

@@ -1,7 +1,7 @@
 /** Compresses what is stored, from a size on; reads what was stored uncompressed as well. */
 import { constants as buffers } from 'node:buffer';
 import { constants, deflateRaw, inflateRaw } from 'node:zlib';
-import { CantDeserializeError } from '../errors.js';
+import { CantDeserializeError, ValidationError } from '../errors.js';
 import { ProxyBackend } from '../proxy.js';
 import { checkCount, checkObject, refuseUnknown } from '../validation.js';
 
@@ -31,7 +31,9 @@ export class CompressionProxy extends ProxyBackend<Uint8Array> {
     this.#threshold = checkCount('threshold', options.threshold ?? 1024);
     const maxOutputLength = checkCount('maxOutputLength', options.maxOutputLength ?? 64 * 1024 * 1024);
     this.#maxOutputLength = Math.min(maxOutputLength, buffers.MAX_LENGTH);
-    this.#level = Math.min(checkCount('level', options.level ?? constants.Z_BEST_SPEED), constants.Z_BEST_COMPRESSION);
+    this.#level = checkCount('level', options.level ?? constants.Z_BEST_SPEED);
+    if (this.#level > constants.Z_BEST_COMPRESSION)
+      throw new ValidationError(`level must be a whole number from 1 to 9, not ${this.#level}.`);
   }
 
   override encode(_key: string, stored: Uint8Array): Uint8Array | Promise<Uint8Array> {

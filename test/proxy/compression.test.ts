@@ -93,6 +93,7 @@ describe('compression', () => {
     [{ maxOutputLength: -1 }],
     [{ level: 0.5 }],
     [{ level: 0 }],
+    [{ level: 10 }],
   ])('refuses %j', (options) => {
     expect(() => new CompressionProxy(options as never)).toThrow(ValidationError);
   });
