@@ -162,7 +162,7 @@ export class Commands {
   #typed(verb: string, error: unknown): DogpileCacheError {
     if (error instanceof DogpileCacheError) return error;
     // Its connection was ended under it: that is no failure of the server.
-    if (this.#isClosed) return closed(error);
+    if (this.#isClosed) return closed({ cause: error });
     const cause = this.#client?.causeOf(error) ?? error;
     const why = messageOf(cause);
     const hint = OF_A_CLUSTER.test(why) ? `. This is a node of a cluster: ${TAKE_THE_OTHER}` : '';
@@ -188,8 +188,8 @@ export const TAKE_THE_OTHER = 'take the redis_cluster backend.';
 
 const itself = (reply: unknown): unknown => reply;
 
-function closed(cause?: unknown): RegionClosedError {
-  return new RegionClosedError('This backend is closed.', { cause });
+function closed(options?: { cause: unknown }): RegionClosedError {
+  return new RegionClosedError('This backend is closed.', options);
 }
 
 function isNoScript(error: unknown): boolean {
