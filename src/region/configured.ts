@@ -80,6 +80,12 @@ export class Configured {
     return this.#core;
   }
 
+  /** The same, once `open` is done. */
+  get opened(): Core {
+    if (this.#core) return this.#core;
+    throw new Error('A call came before its engine.');
+  }
+
   /** Entries that the backend has dropped in its life. */
   get evictions(): number {
     const evictions = 'evictions' in this.actual ? this.actual.evictions : 0;

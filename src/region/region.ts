@@ -420,7 +420,8 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Runs a verb as soon as the backend is there; what it throws comes as a rejection. */
   async #use<T>(verb: (core: Core) => Awaitable<T>): Promise<T> {
-    const core = this.#live ?? (await this.#open());
+    // Which one is asked as it is entered: a proxy may have come meanwhile, and close() waits for no call that goes past it.
+    const core = this.#live ?? (await this.#open()).opened;
     core.enter();
     try {
       return await verb(core);
@@ -429,13 +430,13 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     }
   }
 
-  async #open(): Promise<Core> {
+  async #open(): Promise<Configured> {
     if (this.#closing) throw closed(this);
     const configured = this.#mustBeConfigured();
-    const core = await configured.open();
+    await configured.open();
     if (this.#closing) throw closed(this);
     if (this.#configured === configured) this.#live = configured.core;
-    return core;
+    return configured;
   }
 
   /** A backend that was replaced: closed as soon as what goes on in it is done. */

@@ -506,6 +506,30 @@ describe('wrap()', () => {
     expect(most).toBe(1);
   });
 
+  it('close() waits for a call that waited for the engine when the proxy came, however near that was to its end', async () => {
+    for (let turns = 0; turns < 10; turns++) {
+      const told: string[] = [];
+      class Opening extends LaterBackend {
+        ready() {}
+        close() {
+          told.push('closed');
+        }
+      }
+      const region = makeRegion().configure(new Opening());
+      const ready = region.ready();
+      for (let turn = 0; turn < turns; turn++) await undefined;
+      const gate = new Gate();
+      const call = region.getOrCreate('k', () => gate.passed()).then(() => told.push('created'));
+      region.wrap(ProxyBackend);
+      await gate.arrived;
+      const closed = region.close();
+      await settle();
+      gate.open();
+      await Promise.all([ready, call, closed]);
+      expect([turns, ...told]).toEqual([turns, 'created', 'closed']);
+    }
+  });
+
   it('a hard invalidation also takes the lease of a creation of before: nobody waits for what would not be stored', async () => {
     const region = makeRegion({ clock: new FakeClock() }).configure(new LaterBackend());
     const gate = new Gate();
