@@ -155,7 +155,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** The engine is loaded and, where there is one, the server reached; rejects with why not. The next use tries again. */
   async ready(): Promise<this> {
-    await this.#open();
+    await this.#use(() => {});
     await this.backend.ready?.();
     return this;
   }
@@ -420,9 +420,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Runs a verb as soon as the backend is there; what it throws comes as a rejection. */
   async #use<T>(verb: (core: Core) => Awaitable<T>): Promise<T> {
-    // Which one is asked as it is entered: a proxy may have come meanwhile, and close() waits for no call that goes past it.
-    const core = this.#live ?? (await this.#open()).opened;
-    core.enter();
+    const live = this.#live;
+    live?.enter();
+    const core = live ?? (await this.#enter());
     try {
       return await verb(core);
     } finally {
@@ -430,13 +430,16 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     }
   }
 
-  async #open(): Promise<Configured> {
+  async #enter(): Promise<Core> {
     if (this.#closing) throw closed(this);
     const configured = this.#mustBeConfigured();
-    await configured.open();
-    if (this.#closing) throw closed(this);
+    const core = await configured.enter();
+    if (this.#closing) {
+      core.leave();
+      throw closed(this);
+    }
     if (this.#configured === configured) this.#live = configured.core;
-    return configured;
+    return core;
   }
 
   /** A backend that was replaced: closed as soon as what goes on in it is done. */
