@@ -30,12 +30,13 @@ export function onAbort(signal: AbortSignal | undefined, run: () => void): () =>
 
 /**
  * For one caller's waits for many things: `wait` is given a signal that aborts with the caller's, and once `wait` has failed, so that
- * nothing is waited for any more. A signal that is aborted already never aborts again: ask before.
+ * nothing is waited for any more. A caller who is aborted already waits for nothing.
  */
 export async function together<T>(
   signal: AbortSignal | undefined,
   wait: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  signal?.throwIfAborted();
   const leaving = new AbortController();
   const stopListening = onAbort(signal, () => leaving.abort(signal?.reason));
   try {

@@ -2,11 +2,12 @@
  * A backend as one `configure` has set it up for a region. This is where region and backend meet: decides when an engine is loaded, and
  * what a region's core is made of. How options are read is `region-options.ts`, when a backend is closed `closing.ts`.
  */
-import type { CacheBackend, Clock, ConfigureOptions, KeyMangler, ProxyLike, RegionOptions } from '../api.js';
+import type { Awaitable, CacheBackend, Clock, ConfigureOptions, KeyMangler, ProxyLike, RegionOptions } from '../api.js';
 import { loadDriver, needsDriver } from '../backends/drivers.js';
 import { LazyBackend } from '../backends/lazy.js';
 import { channels } from '../channels.js';
 import { ValidationError } from '../errors.js';
+import { andThen } from '../promises.js';
 import { wrapAll, wrapBackend } from '../proxy.js';
 import { isBackend, openBackend } from '../registry.js';
 import { shown } from '../shown.js';
@@ -53,7 +54,7 @@ export class Configured {
   #guard: Guard | undefined;
   /** With those that calls of before a `wrap` still end on. */
   readonly #cores = new Set<Core>();
-  /** The loading under way; none once it has failed, so that the next use tries again. Written by `open`. */
+  /** The loading; none once it has failed, so that the next use tries again. Written by `#open`. */
   #opening: Promise<Core> | undefined;
 
   constructor(actual: CacheBackend, configuration: Configuration, owner: Owner) {
@@ -95,13 +96,17 @@ export class Configured {
     if (before) this.#start(before).behind(atRest(before).then(() => void this.#cores.delete(before)));
   }
 
-  /** The core, once the engine is loaded. One promise for all: who waits for it begins his call before `end` looks for calls under way. */
-  open(): Promise<Core> | Core {
-    if (this.#core) return this.#core;
-    this.#opening ??= this.#load().finally(() => {
-      this.#opening = undefined;
+  /**
+   * Begins a call, once the engine is loaded, on the core that it answers with. Who waited has begun before `wrap` or `end` can look for
+   * calls under way.
+   */
+  enter(): Awaitable<Core> {
+    return andThen(this.#open(), (loaded) => {
+      // A proxy may have come meanwhile.
+      const core = this.#core ?? loaded;
+      core.enter();
+      return core;
     });
-    return this.#opening;
   }
 
   /** Waits until what goes on in it is done, or until `late` aborts, and leaves the backend. */
@@ -125,6 +130,15 @@ export class Configured {
       random: options.random ?? Math.random,
       report: (verb, error, key) => this.report(verb, error, key),
     });
+  }
+
+  #open(): Awaitable<Core> {
+    if (this.#core) return this.#core;
+    this.#opening ??= this.#load().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
   }
 
   async #load(): Promise<Core> {

@@ -103,6 +103,7 @@ export class Flight implements Awaited {
       // The first waits for another's creation only once the flight says so (`waitsElsewhere`).
       if (!joining.first || this.#waitsElsewhere) waiter.startLimit();
       this.#waiters.add(waiter);
+      waiter.leaveIfAborted();
     });
   }
 

@@ -155,7 +155,7 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** The engine is loaded and, where there is one, the server reached; rejects with why not. The next use tries again. */
   async ready(): Promise<this> {
-    await this.#open();
+    await this.#use(() => {});
     await this.backend.ready?.();
     return this;
   }
@@ -423,8 +423,9 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
 
   /** Runs a verb as soon as the backend is there; what it throws comes as a rejection. */
   async #use<T>(verb: (core: Core) => Awaitable<T>): Promise<T> {
-    const core = this.#live ?? (await this.#open());
-    core.enter();
+    const live = this.#live;
+    live?.enter();
+    const core = live ?? (await this.#enter());
     try {
       return await verb(core);
     } finally {
@@ -432,11 +433,14 @@ export class CacheRegion<Value = unknown> implements AsyncDisposable {
     }
   }
 
-  async #open(): Promise<Core> {
+  async #enter(): Promise<Core> {
     if (this.#closing) throw closed(this);
     const configured = this.#mustBeConfigured();
-    const core = await configured.open();
-    if (this.#closing) throw closed(this);
+    const core = await configured.enter();
+    if (this.#closing) {
+      core.leave();
+      throw closed(this);
+    }
     if (this.#configured === configured) this.#live = configured.core;
     return core;
   }

@@ -61,6 +61,12 @@ export class Waiter {
     if (soft !== Number.POSITIVE_INFINITY) this.#soft = clock.setTimeout(() => this.#end({ kind: 'soft' }), soft);
   }
 
+  /** He has been aborted before he began to wait, as by the creator: his signal never aborts again. */
+  leaveIfAborted(): void {
+    const { signal } = this.#joining;
+    if (signal?.aborted) this.#end({ kind: 'aborted', reason: signal.reason });
+  }
+
   tell(outcome: Outcome): void {
     this.#end(outcome);
   }

@@ -41,7 +41,7 @@ describe('answers and promises of answers', () => {
   it('all are done before the error of one of them is thrown, the first in their order', async () => {
     expect(await allDone([Promise.resolve(1), Promise.resolve(2)])).toEqual([1, 2]);
     expect(await bothDone(Promise.resolve(1), undefined)).toEqual([1, undefined]);
-    for (const together of [
+    for (const begin of [
       (slow: Promise<number>) => allDone([Promise.reject(new Error('no')), slow]),
       (slow: Promise<number>) => allDone([slow, Promise.reject(new Error('no'))]),
       (slow: Promise<number>) => bothDone(Promise.reject(new Error('no')), slow),
@@ -49,7 +49,7 @@ describe('answers and promises of answers', () => {
     ]) {
       const gate = new Gate();
       let isOver = false;
-      const failing = together(gate.passed().then(() => 2)).catch((error: Error) => {
+      const failing = begin(gate.passed().then(() => 2)).catch((error: Error) => {
         isOver = true;
         return error.message;
       });
@@ -58,6 +58,9 @@ describe('answers and promises of answers', () => {
       gate.open();
       expect(await failing).toBe('no');
     }
+    const [first, second] = [() => Promise.reject('first'), () => Promise.reject('second')];
+    await expect(allDone([first(), second()])).rejects.toBe('first');
+    await expect(bothDone(first(), second())).rejects.toBe('first');
   });
 
   it('what goes wrong at once is thrown, what goes wrong later is a rejection', async () => {

@@ -69,6 +69,9 @@ describe('what is to happen when a signal aborts', () => {
     await expect(aborted).rejects.toBe('enough');
     expect(seen).toEqual(['no', 'enough']);
     expect(listeners(controller)).toBe(0);
+    const begin = vi.fn(waiting);
+    await expect(together(controller.signal, begin)).rejects.toBe('enough');
+    expect(begin).not.toHaveBeenCalled();
   });
 
   it('is nothing without a signal', () => {

@@ -33,6 +33,18 @@ describe.each(Object.entries(calls))('a backend that stores nothing: %s', (_, ca
     await region.close();
   });
 
+  it('who is aborted by his own creator, before he waits for it, does not wait', async () => {
+    const { region } = setUp();
+    const [controller, gate] = [new AbortController(), new Gate()];
+    const creator = () => {
+      controller.abort('gone');
+      return gate.passed();
+    };
+    await expect(call(region, creator, controller.signal)).rejects.toBe('gone');
+    gate.open();
+    await region.close();
+  });
+
   it('who gives up is told at once, and his creator’s signal aborts; others are not concerned', async () => {
     const { region } = setUp();
     const controller = new AbortController();

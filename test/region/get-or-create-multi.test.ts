@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CacheBackend, ConfigureOptions } from '../../src/api.js';
 import { LockTimeoutError, ValidationError } from '../../src/errors.js';
 import { makeRegion } from '../../src/region/region.js';
@@ -229,6 +230,18 @@ for (const [kind, backend] of Object.entries(kinds)) {
       expect(signal?.aborted).toBe(false);
       gate.open();
       expect(await one).toBe('b');
+    });
+
+    it('one that is aborted by who hears of its misses creates nothing', async () => {
+      const { region } = setUp();
+      const controller = new AbortController();
+      const abort = () => controller.abort('enough');
+      subscribe('dogpile.cache:miss', abort);
+      onTestFinished(() => void unsubscribe('dogpile.cache:miss', abort));
+      const create = vi.fn((keys: string[]) => keys);
+      await expect(region.getOrCreateMulti(['a', 'b'], create, { signal: controller.signal })).rejects.toBe('enough');
+      await region.idle();
+      expect(create).not.toHaveBeenCalled();
     });
 
     it('a call that fails waits for nothing any more: what nobody else wants is aborted', async () => {

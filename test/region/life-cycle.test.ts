@@ -448,6 +448,39 @@ describe('a replaced backend', () => {
   });
 });
 
+describe('a call that waits for the engine is waited for before the backend is closed, however near that is to its end:', () => {
+  const changes: Record<string, (region: CacheRegion) => unknown> = {
+    'where another takes its place': (region) => region.configure('memory', { replaceExistingBackend: true }),
+    'where a proxy comes': (region) => region.wrap(ProxyBackend),
+  };
+  for (const [how, change] of Object.entries(changes)) {
+    it(how, async () => {
+      for (const [before, after] of Array.from({ length: 40 }, (_, at) => [at % 10, Math.floor(at / 10)] as const)) {
+        const told: string[] = [];
+        class Opening extends LaterBackend {
+          ready() {}
+          close() {
+            told.push('closed');
+          }
+        }
+        const region = makeRegion().configure(new Opening());
+        const ready = region.ready();
+        for (let turn = 0; turn < before; turn++) await undefined;
+        const gate = new Gate();
+        const call = region.getOrCreate('k', () => gate.passed()).then(() => told.push('created'));
+        for (let turn = 0; turn < after; turn++) await undefined;
+        change(region);
+        await gate.arrived;
+        const closed = region.close();
+        await settle();
+        gate.open();
+        await Promise.all([ready, call, closed]);
+        expect([before, after, ...told]).toEqual([before, after, 'created', 'closed']);
+      }
+    });
+  }
+});
+
 describe('wrap()', () => {
   it('attaches the proxy, as configure() does', () => {
     const clock = new FakeClock();

@@ -10,7 +10,7 @@ import type { MemcacheClientLike } from './clients.js';
 import { AT_ONCE } from './expiry.js';
 import type { Connection, Link } from './link.js';
 import { placeOf } from './meta/address.js';
-import { connectionOf, guardParser } from './own-socket.js';
+import { connectionOf, endOnAbort, guardParser } from './own-socket.js';
 import { asBytes, asText } from './text-values.js';
 
 /** The slice of the package that is used. */
@@ -45,8 +45,7 @@ export async function openMemcacheClient(
     await client.send((connected) => {
       socket = connected;
       guardParser(connected);
-      // It would wait for this answer on its own, and keep the process alive.
-      givenUp.addEventListener('abort', () => connected.destroy(), { once: true });
+      endOnAbort(connected, givenUp);
       connected.write('version\r\n');
     });
   } catch (error) {

@@ -10,7 +10,7 @@ import type { MemcachedServer } from './address.js';
 import type { Found, MemcachedClient } from './client.js';
 import type { MemjsLike } from './clients.js';
 import type { Connection, Link } from './link.js';
-import { connectionOf, guardParser } from './own-socket.js';
+import { connectionOf, endOnAbort, guardParser } from './own-socket.js';
 
 /** The slice of the package that is used. */
 export interface MemjsModule {
@@ -36,6 +36,7 @@ export async function openMemjs(
   { host, port, path, username, password }: MemcachedServer,
   timeout: number,
   lost: (why: unknown) => void,
+  givenUp: AbortSignal,
 ): Promise<Connection<MemjsLike>> {
   const logger = { log: () => {} };
   // It is the link that gives up first.
@@ -60,6 +61,7 @@ export async function openMemjs(
     // At once, connected or not.
     server.sock(true, (made) => {
       connecting = made;
+      endOnAbort(made, givenUp);
     });
   });
   guardParser(socket);

@@ -58,7 +58,8 @@ export function openMemjsBackend(settings: MemcachedSettings<MemjsLike>): CacheB
     isCarried,
     keyMangler: memcachedKeyMangler,
     adapt: (link) => new MemjsClient(link),
-    connect: async (server, lost) => openMemjs((await load()) as MemjsModule, server, settings.timeout, lost),
+    connect: async (server, lost, givenUp) =>
+      openMemjs((await load()) as MemjsModule, server, settings.timeout, lost, givenUp),
   });
 }
 

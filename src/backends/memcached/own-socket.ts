@@ -20,6 +20,13 @@ export function connectionOf<Client>(client: Client, socket: Socket, lost: (why:
   };
 }
 
+/** Of a connection that is being made: its package would wait for it on its own, and keep the process alive. */
+export function endOnAbort(socket: Socket, signal: AbortSignal): void {
+  const end = () => void socket.destroy();
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
+}
+
 /** Parsers of packages throw on what they don't expect, where nobody catches it: that ends the connection, not the process. */
 export function guardParser(socket: Socket): void {
   const parsers = socket.listeners('data');

@@ -161,8 +161,8 @@ export class Commands {
 
   #typed(verb: string, error: unknown): DogpileCacheError {
     if (error instanceof DogpileCacheError) return error;
-    // Its connection was ended under it: that is no failure of the server.
-    if (this.#isClosed) return closed(error);
+    // Most often its connection was ended under it: that is no failure of the server.
+    if (this.#isClosed) return closed({ cause: error });
     const cause = this.#client?.causeOf(error) ?? error;
     const why = messageOf(cause);
     const [, hint = ''] = HINTS.find(([sign]) => sign.test(why)) ?? [];
@@ -193,8 +193,8 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 
 const itself = (reply: unknown): unknown => reply;
 
-function closed(cause?: unknown): RegionClosedError {
-  return new RegionClosedError('This backend is closed.', { cause });
+function closed(options?: { cause: unknown }): RegionClosedError {
+  return new RegionClosedError('This backend is closed.', options);
 }
 
 function isNoScript(error: unknown): boolean {

@@ -73,7 +73,10 @@ export class WakeUps {
     };
   }
 
-  /** Who waits is woken, and ends his watch; what lingers is left now: the connection may be a client's that goes on without us. */
+  /**
+   * Who waits is woken, and ends his watch. What lingers is left now, and from now on nothing does: the connection may be a client's that
+   * goes on without us.
+   */
   close(): void {
     this.#isClosed = true;
     for (const [lock, watched] of [...this.#watched]) {
@@ -126,6 +129,7 @@ export class WakeUps {
     const clock = this.#options.clock();
     clock.clearTimeout(watched.linger);
     if (!watched.subscription) this.#forget(lock, watched);
+    else if (this.#isClosed) this.#end(lock, watched);
     else watched.linger = clock.setTimeout(() => this.#end(lock, watched), LINGER);
   }
 

@@ -93,7 +93,7 @@ export class Bench {
   }
 
   region(policy: ConfigureOptions = {}, backend: CacheBackend = this.backend): CacheRegion {
-    // It is the law that ends when its time is over: a slow machine makes no creation of a read.
+    // As long as the law itself has: on a slow machine a read that comes late would otherwise count as missing.
     const region = makeRegion({ name: 'conformance' }).configure(backend, {
       backendTimeout: this.#patience,
       ...policy,

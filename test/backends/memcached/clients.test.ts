@@ -123,27 +123,31 @@ it('a package that does not find one of its own says which', async () => {
   expect(stdout).toMatch(/which itself does not find \S+, and may not say so/);
 });
 
-it.each(PACKAGES)(
-  '$name: closed while it connects to a server that is silent, it keeps no process alive',
-  async ({ name }) => {
-    const server = createServer(() => {});
-    ends.push(() => server.close());
-    const url = `127.0.0.1:${await listen(server)}`;
-    const program = `
-    const { makeRegion } = await import(${JSON.stringify(`file://${await builtPath()}/index.js`)});
-    const options = { arguments: { url: '${url}', timeout: '10m', distributedLock: false } };
-    const region = makeRegion().configure('${name}', options);
-    const told = region.set('k', 1).catch((error) => console.log(error.code));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    void region.close({ timeout: 0 });
-    await told;`;
-    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-      encoding: 'utf8',
-      timeout: 30_000,
-    });
-    expect({ stdout, status }).toEqual({ stdout: 'DOGPILE_REGION_CLOSED\n', status: 0 });
-  },
-);
+it.each([
+  ['nodeMemcachedBackend', {}],
+  ['memjsBackend', {}],
+  ['memjsBackend', { username: 'user', password: 'pass' }],
+  ['memcacheClientBackend', {}],
+])('%s(%j), closed while it connects to a server that is silent, keeps no process alive', async (factory, more) => {
+  const server = createServer(() => {});
+  ends.push(() => server.close());
+  const args = { url: `127.0.0.1:${await listen(server)}`, timeout: '10m', distributedLock: false, ...more };
+  // Before there is a connection, and while its first answer is awaited.
+  const program = `
+    const { ${factory} } = await import(${JSON.stringify(`file://${await builtPath()}/backends/memcached.js`)});
+    for (const wait of [setImmediate, (run) => setTimeout(run, 100)]) {
+      const backend = ${factory}(${JSON.stringify(args)});
+      const told = backend.set('k', Buffer.from('v')).catch(({ code }) => console.log(code));
+      await new Promise(wait);
+      await backend.close();
+      await told;
+    }`;
+  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  expect({ stdout, status }).toEqual({ stdout: 'DOGPILE_REGION_CLOSED\n'.repeat(2), status: 0 });
+});
 
 describe('memjs', () => {
   it('authenticates by SASL, in the URL or beside it, and says when it is refused', async () => {

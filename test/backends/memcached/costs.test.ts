@@ -5,6 +5,7 @@ import { type RunningMemcached, startMemcached } from '../../services/memcached.
 import { PACKAGES } from './support/packages.js';
 import { raw, store } from './support/raw.js';
 import { type Tap, tap } from './support/tap.js';
+import { UNHURRIED, UNHURRIED_POLICY } from './support/unhurried.js';
 
 let server: RunningMemcached;
 beforeAll(async () => {
@@ -20,10 +21,7 @@ describe.each(PACKAGES)('$name', ({ open, hasCas, name }) => {
     await raw(server.port, 'flush_all');
     const between: Tap = await tap(server.port);
     onTestFinished(() => between.close());
-    const region = makeRegion().configure(open(between.url, { timeout: '20s' }), {
-      expirationTime: '1h',
-      backendTimeout: '20s',
-    });
+    const region = makeRegion().configure(open(between.url, UNHURRIED), UNHURRIED_POLICY);
     onTestFinished(() => region.close());
     await region.ready();
     const requestsOf = async (run: () => Promise<unknown>) => {

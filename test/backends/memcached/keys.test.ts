@@ -8,15 +8,13 @@ import { type RunningMemcached, startMemcached } from '../../services/memcached.
 import { PACKAGES } from './support/packages.js';
 import { raw, stored } from './support/raw.js';
 import { tap } from './support/tap.js';
+import { UNHURRIED, UNHURRIED_POLICY } from './support/unhurried.js';
 
 let server: RunningMemcached;
 beforeAll(async () => {
   server = await startMemcached();
 });
 afterAll(() => server.stop());
-
-/** Deadlines are not what these tests are about. */
-const UNHURRIED = { timeout: '20s' } as const;
 
 const HOSTILE = [
   'a\rb',
@@ -82,10 +80,7 @@ describe.each(PACKAGES)('$name', ({ name, open }) => {
   it('carries any key of a region, and each of its requests is one on the wire', async () => {
     const between = await tap(server.port);
     onTestFinished(() => between.close());
-    const region = makeRegion().configure(open(between.url, UNHURRIED), {
-      expirationTime: '1h',
-      backendTimeout: '20s',
-    });
+    const region = makeRegion().configure(open(between.url, UNHURRIED), UNHURRIED_POLICY);
     onTestFinished(() => region.close());
     await raw(server.port, 'flush_all');
     await raw(server.port, 'set kept 0 0 1', 'x');
@@ -129,10 +124,7 @@ describe.each(PACKAGES)('$name', ({ name, open }) => {
   });
 
   it('a region that mangles none is told so by every verb: without a word of it nothing would ever be cached', async () => {
-    const region = makeRegion({ keyMangler: false }).configure(open(server.url, UNHURRIED), {
-      expirationTime: '1h',
-      backendTimeout: '20s',
-    });
+    const region = makeRegion({ keyMangler: false }).configure(open(server.url, UNHURRIED), UNHURRIED_POLICY);
     onTestFinished(() => region.close());
     await region.set('fine', 1);
     const calls = [
@@ -151,9 +143,7 @@ describe.each(PACKAGES)('$name', ({ name, open }) => {
   });
 
   it("keeps a region's own mangler, for sharing with Python", async () => {
-    const region = makeRegion({ keyMangler: sha1MangleKey }).configure(open(server.url, UNHURRIED), {
-      backendTimeout: '20s',
-    });
+    const region = makeRegion({ keyMangler: sha1MangleKey }).configure(open(server.url, UNHURRIED), UNHURRIED_POLICY);
     onTestFinished(() => region.close());
     await region.set('some_key', 1);
     expect((await stored(server.port, '53def077a4264bd3183d4eb21b1f56f883e1b572'))?.value).toMatch(/\|1$/);
@@ -166,7 +156,7 @@ it('npm memcached is given no key that it would rewrite', () => {
 });
 
 it.each(PACKAGES)('$name: a value is never taken for another key’s lock', async ({ open }) => {
-  const region = makeRegion().configure(open(server.url, UNHURRIED), { backendTimeout: '20s' });
+  const region = makeRegion().configure(open(server.url, UNHURRIED), UNHURRIED_POLICY);
   onTestFinished(() => region.close());
   await region.set('_lockvictim', 'a value');
   expect(await region.getOrCreate('victim', () => 'made', { lockWait: 500 })).toBe('made');

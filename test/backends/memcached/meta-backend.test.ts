@@ -13,7 +13,8 @@ import {
 import { makeRegion } from '../../../src/region/region.js';
 import { type MemcachedServerOptions, type RunningMemcached, startMemcached } from '../../services/memcached.js';
 import { ask, listen } from '../../services/server.js';
-import { until } from '../../support/wait.js';
+import { until, untilDone } from '../../support/wait.js';
+import { UNHURRIED, UNHURRIED_POLICY } from './support/unhurried.js';
 
 async function start(options?: MemcachedServerOptions): Promise<RunningMemcached> {
   const server = await startMemcached(options);
@@ -26,15 +27,13 @@ function open(
   report: (verb: string, error: unknown) => void = () => {},
 ): CacheBackend<Uint8Array> {
   // A deadline that none of these tests is about, unless it says one.
-  const backend = memcachedBackend({ lockSleep: 5, timeout: '20s', ...args });
+  const backend = memcachedBackend({ lockSleep: 5, ...UNHURRIED, ...args });
   backend.attach?.({ clock: systemClock, random: Math.random, report });
   onTestFinished(async () => backend.close?.());
   return backend;
 }
 
 const entry = (text: string) => Buffer.from(`{"ct":1767225600,"v":2}|${JSON.stringify(text)}`);
-/** It is the backend whose deadline comes first. */
-const UNHURRIED = { expirationTime: '1h', backendTimeout: '30s' } as const;
 const asked = (...tags: string[]): RecordsRequest => ({ region: 'r', tags, found: undefined });
 
 /** Stands between a backend and a server: hears the commands. */
@@ -64,7 +63,7 @@ async function tap(to: RunningMemcached) {
 describe('commands', () => {
   it('of a region: a hit, a miss, a value that is set, deleted, many', async () => {
     const { url, commands } = await tap(await start());
-    const region = makeRegion({ name: 'r' }).configure(open({ url }), UNHURRIED);
+    const region = makeRegion({ name: 'r' }).configure(open({ url }), UNHURRIED_POLICY);
     await region.set('warm', 1);
     const create = () => 1;
     const commandsOf = async (run: () => Promise<unknown>) =>
@@ -132,12 +131,7 @@ describe('the lease of the server', () => {
     const second = await start({ port: first.port });
     const other = open({ url: second.url });
     const next = await other.mutex?.('k')?.acquire({ wait: false });
-    await until(() =>
-      Promise.resolve(backend.get('other')).then(
-        () => true,
-        () => false,
-      ),
-    );
+    await untilDone(() => backend.get('other'));
     expect(await backend.set('k', entry('late'), { lease })).toBe(false);
     await lease?.release();
     expect(await other.set('k', entry('next'), { lease: next })).toBe(true);
@@ -229,7 +223,7 @@ describe('values and keys', () => {
 
   it('a creation whose value is too large returns it, with an event; set() rejects', async () => {
     const server = await start();
-    const region = makeRegion().configure(open({ url: server.url }), UNHURRIED);
+    const region = makeRegion().configure(open({ url: server.url }), UNHURRIED_POLICY);
     const large = 'x'.repeat(1_500_000);
     expect(await region.getOrCreate('k', () => large)).toBe(large);
     expect(region.statistics.droppedWrites).toBe(1);
@@ -273,7 +267,7 @@ describe('values and keys', () => {
     await expect(Promise.resolve(backend.mutex?.('missing')?.acquire({ wait: false }))).rejects.toThrow(
       /no memory left/,
     );
-    const region = makeRegion().configure(backend, { ...UNHURRIED, regionInvalidator: 'local' });
+    const region = makeRegion().configure(backend, { ...UNHURRIED_POLICY, regionInvalidator: 'local' });
     expect(await region.getOrCreate('missing', () => 'made')).toBe('made');
     await backend.delete('there');
     expect(await backend.get('there')).toBeUndefined();
@@ -335,7 +329,7 @@ describe('values and keys', () => {
 
   it('a region sends any key, mangled where it has to be', async () => {
     const server = await start();
-    const region = makeRegion().configure(open({ url: server.url }), UNHURRIED);
+    const region = makeRegion().configure(open({ url: server.url }), UNHURRIED_POLICY);
     await region.set('kept', 'kept');
     const keys = ['a b', 'a\r\nflush_all\r\n', 'nul\0', 'k'.repeat(300), '\u{1f511}', ''];
     for (const key of keys) await region.set(key, `of ${key}`);
@@ -393,7 +387,7 @@ describe('records', () => {
 
   it('a record that was evicted invalidates all that it was for, for good', async () => {
     const server = await start();
-    const region = makeRegion({ name: 'r' }).configure(open({ url: server.url }), UNHURRIED);
+    const region = makeRegion({ name: 'r' }).configure(open({ url: server.url }), UNHURRIED_POLICY);
     await region.getOrCreate('k', () => 'old');
     await region.getOrCreate('tagged', () => 'old', { tags: ['t'] });
     await ask(server.port, 'delete _tag{r}t\r\n');
@@ -409,7 +403,7 @@ describe('records', () => {
 
   it('names of regions that are no keys have records, too', async () => {
     const server = await start();
-    const region = makeRegion({ name: 'a b\r\n'.repeat(80) }).configure(open({ url: server.url }), UNHURRIED);
+    const region = makeRegion({ name: 'a b\r\n'.repeat(80) }).configure(open({ url: server.url }), UNHURRIED_POLICY);
     expect(await region.getOrCreate('k', () => 1)).toBe(1);
     await region.invalidate();
     expect(await region.get('k')).toBeUndefined();
@@ -476,7 +470,7 @@ describe('several servers', () => {
 
   it('a region whose record is on a dead one goes on without the store', async () => {
     const { servers, backend } = await three('killed');
-    const region = makeRegion({ name: 'r' }).configure(backend, UNHURRIED);
+    const region = makeRegion({ name: 'r' }).configure(backend, UNHURRIED_POLICY);
     await region.set('k', 'stored');
     for (const server of servers) {
       if ((await ask(server.port, 'mg _region{r} s\r\n')).startsWith('HD')) await server.kill();
@@ -519,7 +513,7 @@ describe('several servers', () => {
   it('reads of one tick reject for the keys of a frozen one, where a region is to say so, and answer for the others', async () => {
     const { lame, backend, keys, own } = await three('frozen');
     const region = makeRegion({ name: 'r' });
-    region.configure(backend, { ...UNHURRIED, regionInvalidator: 'local', onBackendError: 'throw' });
+    region.configure(backend, { ...UNHURRIED_POLICY, regionInvalidator: 'local', onBackendError: 'throw' });
     await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
     await lame.frozen();
     const answers = await Promise.allSettled(keys.map((key) => region.get(key)));
@@ -531,7 +525,7 @@ describe('several servers', () => {
 
   it('a region goes on creating for the keys of a frozen one, and its breaker stays closed', async () => {
     const { lame, backend, keys, own, others } = await three('frozen');
-    const region = makeRegion({ name: 'r' }).configure(backend, { ...UNHURRIED, regionInvalidator: 'local' });
+    const region = makeRegion({ name: 'r' }).configure(backend, { ...UNHURRIED_POLICY, regionInvalidator: 'local' });
     await region.setMulti(new Map(keys.map((key) => [key, 'stored'])));
     await lame.frozen();
     const create = vi.fn(() => 'created');

@@ -7,12 +7,10 @@ import { type RunningMemcached, startMemcached } from '../../services/memcached.
 import { untilDone } from '../../support/wait.js';
 import { PACKAGES } from './support/packages.js';
 import { stored } from './support/raw.js';
+import { UNHURRIED_POLICY } from './support/unhurried.js';
 
 const KEYS = Array.from({ length: 60 }, (_, at) => `k${at}`);
 const bytes = Buffer.from('value');
-
-/** It is the backend whose deadline comes first. */
-const UNHURRIED = { expirationTime: '1h', backendTimeout: '30s' } as const;
 
 /** What a program that knows nothing of the lock would take for one. */
 const LIKE_LOCKS = KEYS.slice(0, 20).map((key) => `_lock${key}`);
@@ -110,7 +108,7 @@ describe.each(PACKAGES)('$name', ({ open }) => {
   it.each(['frozen', 'dead'] as const)(
     'one that is %s opens no breaker: a region serves the keys of the others',
     async (how) => {
-      const region = makeRegion().configure(opened(how), UNHURRIED);
+      const region = makeRegion().configure(opened(how), UNHURRIED_POLICY);
       await region.setMulti(new Map(KEYS.map((key) => [key, 'stored'])));
       const [lost] = servers as [RunningMemcached];
       const gone = new Set<string>();
@@ -191,7 +189,7 @@ describe.each(PACKAGES)('$name', ({ open }) => {
   });
 
   it('of many that are created together, those of the servers that are left are stored', async () => {
-    const region = makeRegion().configure(opened(), UNHURRIED);
+    const region = makeRegion().configure(opened(), UNHURRIED_POLICY);
     const [lost] = servers as [RunningMemcached];
     const keys = KEYS.map((key) => `created-${key}`);
     await region.setMulti(new Map(keys.map((key) => [key, 'there'])));
@@ -214,7 +212,7 @@ describe.each(PACKAGES)('$name', ({ open }) => {
   });
 
   it('a region creates what the lost one kept, once per process, and stores the rest', async () => {
-    const region = makeRegion().configure(opened('frozen'), UNHURRIED);
+    const region = makeRegion().configure(opened('frozen'), UNHURRIED_POLICY);
     const [lost] = servers as [RunningMemcached];
     await lost.frozen();
     const keys = KEYS.slice(0, 12).map((key) => `new ${key}`);

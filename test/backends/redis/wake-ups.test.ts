@@ -101,8 +101,8 @@ describe('who waits for a lock', () => {
     expect(subscribed).toEqual(new Set(['lock']));
   });
 
-  it('is woken at the end, to be told of it', async () => {
-    const { wakeUps, settle } = setUp();
+  it('is woken at the end, to be told of it, and leaves nothing behind', async () => {
+    const { clock, subscribed, wakeUps, settle } = setUp();
     const watch = wakeUps.watch('lock');
     watch.open();
     await settle();
@@ -110,5 +110,8 @@ describe('who waits for a lock', () => {
     watch.wake(() => wakes++);
     wakeUps.close();
     expect(wakes).toBe(1);
+    watch.end();
+    await settle();
+    expect([subscribed.size, clock.pending]).toEqual([0, 0]);
   });
 });

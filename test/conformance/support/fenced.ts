@@ -44,7 +44,7 @@ export function fencedOptions({
     },
     forget: (what) => (what === 'tags' ? store.tags : store.records).clear(),
     second: () => new Backend(link, slow),
-    // Before it is first renewed, after 50 ms: on a machine that stood still meanwhile, that would find it gone.
+    // Over before it is first renewed, after 50 ms: on a machine that stood still for longer, the renewal would find it gone.
     lapsing: () => new Backend(link, { ...slow, lockTimeout: 150, lockMaxHold: 40 }),
   };
 }

@@ -57,7 +57,8 @@ export const PACKAGES: readonly Package[] = [
       const client = memjs.Client.create(url, { logger: { log: () => {} } }) as MemjsLike;
       return { open: (more) => memjsBackend({ client, ...more }), end: () => client.close() };
     },
-    connect: (url) => new MemjsClient(linked(url, (lost) => openMemjs(memjs, serverOf(url), 2000, lost))),
+    connect: (url) =>
+      new MemjsClient(linked(url, (lost, givenUp) => openMemjs(memjs, serverOf(url), 2000, lost, givenUp))),
   },
   {
     name: 'memcache_client',
