@@ -4,10 +4,12 @@
  */
 
 import type { Clock } from '../../api.js';
+import { systemClock } from '../../clock.js';
 import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
+import { after } from '../../lock/timer.js';
 import { messageOf } from '../../shown.js';
 import { afterTurn } from '../../turn.js';
-import type { RedisClient, Word } from './client.js';
+import { PARTING_TIMEOUT, type RedisClient, type Word } from './client.js';
 import type { Script } from './scripts.js';
 
 export interface CommandsOptions {
@@ -25,6 +27,8 @@ export class Commands {
   #isClosed = false;
   /** Scripts that a server has had from us: sent by their digest from then on. */
   readonly #known = new Set<Script>();
+  /** What was sent by `runBehind` and is not answered. */
+  readonly #behind = new Set<Promise<unknown>>();
 
   constructor(options: CommandsOptions) {
     this.#options = options;
@@ -74,7 +78,9 @@ export class Commands {
       async () => client.send(['EVAL', script.text, String(keys.length), ...keys, ...args], keys[0] ?? ''),
       itself,
     );
-    sent.catch(() => {});
+    this.#behind.add(sent);
+    const settled = () => void this.#behind.delete(sent);
+    sent.then(settled, settled);
   }
 
   /** The client, for what is no command. */
@@ -82,10 +88,22 @@ export class Commands {
     return this.#open();
   }
 
+  /** What was sent behind others is answered by then, unless the server takes too long. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    if (this.#behind.size > 0) await this.#parting();
     const client = this.#client ?? (await this.#opening?.catch(() => undefined));
     await client?.close();
+  }
+
+  async #parting(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const stopLimit = after(systemClock, PARTING_TIMEOUT, resolve, { isAwaited: true });
+      void Promise.allSettled(this.#behind).then(() => {
+        stopLimit();
+        resolve();
+      });
+    });
   }
 
   /** Sends at once, if there is a connection; else as soon as there is one, unless nobody waits any more. */
