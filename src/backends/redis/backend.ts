@@ -107,8 +107,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
 
   async close(): Promise<void> {
     this.#wakeUps.close();
-    this.#locks.releaseAll();
-    await this.#commands.close();
+    await this.#commands.close(() => this.#locks.giveAllBack());
   }
 
   // ------------------------------------------------------------------------------------------------------------ reads

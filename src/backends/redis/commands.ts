@@ -27,8 +27,6 @@ export class Commands {
   #isClosed = false;
   /** Scripts that a server has had from us: sent by their digest from then on. */
   readonly #known = new Set<Script>();
-  /** What was sent by `runBehind` and is not answered. */
-  readonly #behind = new Set<Promise<unknown>>();
 
   constructor(options: CommandsOptions) {
     this.#options = options;
@@ -70,17 +68,19 @@ export class Commands {
 
   /** Sent behind a call that has failed, in case the server still takes that: nobody waits for it, nobody is told. */
   runBehind(script: Script, keys: readonly string[], args: readonly Word[]): void {
+    if (!this.#isClosed) this.runLast(script, keys, args).catch(() => {});
+  }
+
+  /** For what ends something: also after the last call, where there is a connection. */
+  async runLast(script: Script, keys: readonly string[], args: readonly Word[]): Promise<void> {
     const client = this.#client;
-    if (!client || this.#isClosed) return;
+    if (!client) return;
     // In one command: a digest that is not known would lose the order.
-    const sent = this.#within(
+    await this.#within(
       script.name,
       async () => client.send(['EVAL', script.text, String(keys.length), ...keys, ...args], keys[0] ?? ''),
       itself,
     );
-    this.#behind.add(sent);
-    const settled = () => void this.#behind.delete(sent);
-    sent.then(settled, settled);
   }
 
   /** The client, for what is no command. */
@@ -88,22 +88,18 @@ export class Commands {
     return this.#open();
   }
 
-  /** What was sent behind others is answered by then, unless the server takes too long. */
-  async close(): Promise<void> {
+  /** No call is taken any more. What is said `last` is answered by then, unless the server takes too long. */
+  async close(last: () => Promise<unknown>): Promise<void> {
     this.#isClosed = true;
-    if (this.#behind.size > 0) await this.#parting();
-    const client = this.#client ?? (await this.#opening?.catch(() => undefined));
-    await client?.close();
-  }
-
-  async #parting(): Promise<void> {
     await new Promise<void>((resolve) => {
       const stopLimit = after(systemClock, PARTING_TIMEOUT, resolve, { isAwaited: true });
-      void Promise.allSettled(this.#behind).then(() => {
+      void last().then(() => {
         stopLimit();
         resolve();
       });
     });
+    const client = this.#client ?? (await this.#opening?.catch(() => undefined));
+    await client?.close();
   }
 
   /** Sends at once, if there is a connection; else as soon as there is one, unless nobody waits any more. */

@@ -50,6 +50,8 @@ export class RedisLocks {
   readonly #foreign: ForeignLocks;
   /** What the server may hold for us. Written by who asks for a lease, and by its end. */
   readonly #open = new Map<string, Held>();
+  /** Requests for leases that are not answered. */
+  readonly #asking = new Set<Promise<unknown>>();
   /** Leases of one creation come due together. */
   readonly #renew: (held: Held) => Promise<boolean>;
   readonly #release: (held: Held) => Promise<undefined>;
@@ -140,8 +142,10 @@ export class RedisLocks {
     for (const held of asked) this.#open.set(idOf(held), held);
     const names = records ? recordNames(records) : [];
     const args = [String(keys.length), token, String(Math.ceil(lockTimeout)), records ? newIncarnation() : ''];
+    const asking = commands.run(ACQUIRE, [...keys, ...locks, ...names], args);
+    this.#asking.add(asking);
     try {
-      const reply = await commands.run(ACQUIRE, [...keys, ...locks, ...names], args);
+      const reply = await asking;
       const [read, ...answers] = listOf(reply, 1 + 3 * keys.length);
       if (records) records.found = parseRecords(records, listOf(read));
       const tried = asked.map((held, at) => triedFrom(held, answers[3 * at], answers[3 * at + 1], answers[3 * at + 2]));
@@ -151,6 +155,8 @@ export class RedisLocks {
       // It may yet be won, by nobody.
       this.releaseBehind(asked);
       throw error;
+    } finally {
+      this.#asking.delete(asking);
     }
   }
 
@@ -194,9 +200,7 @@ export class RedisLocks {
   /** After an acquire or a commit that failed: whatever the server makes of that, it ends by this. */
   releaseBehind(held: readonly Named[]): void {
     this.forget(held);
-    const locks = held.map(({ lock }) => lock);
-    const tokens = held.map(({ token }) => token);
-    this.#options.commands.runBehind(RELEASE, locks, tokens);
+    this.#options.commands.runBehind(RELEASE, ...namesOf(held));
   }
 
   /** The server no longer holds them for us, or nobody can say. */
@@ -205,10 +209,19 @@ export class RedisLocks {
   }
 
   /** Everything that is held here, or asked for: nobody could give it back once the connection is ended. */
-  releaseAll(): void {
-    for (const group of this.#options.layout.groups([...this.#open.values()], ({ lock }) => lock))
-      this.releaseBehind(group);
+  async giveAllBack(): Promise<void> {
+    const { layout, commands } = this.#options;
+    const open = [...this.#open.values()];
+    // A pool, and sentinels of node-redis, may send what comes later first.
+    await Promise.allSettled(this.#asking);
+    const groups = layout.groups(open, ({ lock }) => lock);
+    await Promise.allSettled(groups.map((group) => commands.runLast(RELEASE, ...namesOf(group))));
   }
+}
+
+/** The keys and arguments of `RELEASE`. */
+function namesOf(held: readonly Named[]): [locks: string[], tokens: string[]] {
+  return [held.map(({ lock }) => lock), held.map(({ token }) => token)];
 }
 
 function idOf({ lock, token }: Named): string {

@@ -174,7 +174,9 @@ describe.each(handedInWays)('with $way', (way) => {
     const one = await way.open(server.url);
     await one.backend.set('k', bytes);
     await one.backend.mutex('k')?.acquire();
+    const asked = Promise.allSettled([one.backend.mutex('one')?.acquire(), one.backend.acquireMulti(['two', 'three'])]);
     await one.backend.close();
+    await asked;
     expect(await observer.raw('KEYS', '*_lock*')).toEqual([]);
     await one.close();
   });
