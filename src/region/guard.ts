@@ -9,6 +9,7 @@ import {
   CantDeserializeError,
   DriverNotInstalledError,
   LockTimeoutError,
+  RegionClosedError,
   SerializationError,
   ValidationError,
   ValueTooLargeError,
@@ -191,6 +192,6 @@ export function ask<T>(guard: Guard | undefined, verb: string, run: () => Awaita
   return guard ? guard.call({ verb, run }) : run();
 }
 
-/** No package, no such key, no such value. */
-const UNASKED = [DriverNotInstalledError, ValidationError, SerializationError] as const;
+/** No package, no such key, no such value, no more calls. */
+const UNASKED = [DriverNotInstalledError, ValidationError, SerializationError, RegionClosedError] as const;
 const ANSWERS = [CantDeserializeError, ValueTooLargeError, LockTimeoutError] as const;

@@ -6,6 +6,7 @@ import {
   BackendTimeoutError,
   BackendUnavailableError,
   DriverNotInstalledError,
+  RegionClosedError,
   ValidationError,
   ValueTooLargeError,
 } from '../../src/errors.js';
@@ -425,6 +426,15 @@ describe('the breaker', () => {
       await call;
       expect(given).toEqual(kind === 'one' ? [undefined] : []);
     }
+  });
+
+  it('what is refused because the store is closed is no outage: every call is told that it is closed', async () => {
+    const clock = new FakeClock();
+    const guard = new Guard({ timeout: 1000, breaker: { failures: 1, cooldown: 1000 }, clock, changed: () => {} });
+    const run = () => Promise.reject(new RegionClosedError('This backend is closed.'));
+    for (let call = 0; call < 3; call++)
+      await expect(guard.call({ verb: 'get', run })).rejects.toThrow(RegionClosedError);
+    expect(guard.state).toBe('closed');
   });
 
   it('what a store refuses for a reason of its caller is an answer', async () => {

@@ -116,7 +116,7 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
 
   async close(): Promise<void> {
     this.#wakeUps.close();
-    await this.#commands.close();
+    await this.#commands.close(() => this.#locks.giveAllBack());
   }
 
   // ------------------------------------------------------------------------------------------------------------ reads
@@ -215,15 +215,13 @@ export class RedisBackend implements CacheBackend<Uint8Array> {
       args.push(leases[at]?.token ?? '', bytes, ttl, String(own.length));
       for (const tag of own) args.push(placeOf.get(tag) ?? '');
     }
+    const held = writes.map(({ key }, at) => ({ lock: this.#layout.lockOf(key), token: leases[at]?.token ?? '' }));
     try {
       const reply = listOf(await this.#commands.run(COMMIT, keys, args), writes.length);
+      this.#locks.forget(held);
       return writes.map((_, at) => Number(reply[at]) === 1);
     } catch (error) {
-      const locks = writes.map(({ key }) => this.#layout.lockOf(key));
-      this.#locks.releaseBehind(
-        locks,
-        leases.map(({ token }) => token),
-      );
+      this.#locks.releaseBehind(held);
       throw error;
     } finally {
       // Whatever came of it, nothing is left to renew or release.

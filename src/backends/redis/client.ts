@@ -48,7 +48,7 @@ export const SILENCE_TIMEOUT = 30_000;
 /** A sentinel that answers nothing for so long is passed over: another may know. */
 export const SENTINEL_TIMEOUT = 5000;
 
-/** How long a server may take to see that a connection is ended by us; then it is cut. */
+/** How long a server may take to answer what is said to it last, and to see that a connection is ended by us; then it is cut. */
 export const PARTING_TIMEOUT = 200;
 
 /** For messages. */
@@ -82,6 +82,12 @@ export class FirstConnection {
 
   failed(error: unknown): void {
     this.trouble = error;
+    this.#decide();
+  }
+
+  /** Nobody waits for it any more: a client that is ended while it connects may never say so. */
+  close(): void {
+    this.isClosed = true;
     this.#decide();
   }
 }

@@ -4,10 +4,12 @@
  */
 
 import type { Clock } from '../../api.js';
+import { systemClock } from '../../clock.js';
 import { BackendTimeoutError, BackendUnavailableError, DogpileCacheError, RegionClosedError } from '../../errors.js';
+import { after } from '../../lock/timer.js';
 import { messageOf } from '../../shown.js';
 import { afterTurn } from '../../turn.js';
-import type { RedisClient, Word } from './client.js';
+import { PARTING_TIMEOUT, type RedisClient, type Word } from './client.js';
 import type { Script } from './scripts.js';
 
 export interface CommandsOptions {
@@ -66,15 +68,19 @@ export class Commands {
 
   /** Sent behind a call that has failed, in case the server still takes that: nobody waits for it, nobody is told. */
   runBehind(script: Script, keys: readonly string[], args: readonly Word[]): void {
+    if (!this.#isClosed) this.runLast(script, keys, args).catch(() => {});
+  }
+
+  /** For what ends something: also after the last call, where there is a connection. */
+  async runLast(script: Script, keys: readonly string[], args: readonly Word[]): Promise<void> {
     const client = this.#client;
-    if (!client || this.#isClosed) return;
+    if (!client) return;
     // In one command: a digest that is not known would lose the order.
-    const sent = this.#within(
+    await this.#within(
       script.name,
       async () => client.send(['EVAL', script.text, String(keys.length), ...keys, ...args], keys[0] ?? ''),
       itself,
     );
-    sent.catch(() => {});
   }
 
   /** The client, for what is no command. */
@@ -82,8 +88,16 @@ export class Commands {
     return this.#open();
   }
 
-  async close(): Promise<void> {
+  /** No call is taken any more. What is said `last` is answered by then, unless the server takes too long. */
+  async close(last: () => Promise<unknown>): Promise<void> {
     this.#isClosed = true;
+    await new Promise<void>((resolve) => {
+      const stopLimit = after(systemClock, PARTING_TIMEOUT, resolve, { isAwaited: true });
+      void last().then(() => {
+        stopLimit();
+        resolve();
+      });
+    });
     const client = this.#client ?? (await this.#opening?.catch(() => undefined));
     await client?.close();
   }

@@ -15,17 +15,23 @@ import {
   type Word,
 } from './client.js';
 import { quietConnector, type SentinelModule } from './io-sentinels.js';
-import { lockOfChannel, WAKE, wakeChannel } from './names.js';
+import { lockOfChannel, wakeChannel } from './names.js';
 
 /** The slice of ioredis that is used here. */
 interface IoLike {
   callBuffer(command: string, ...args: Word[]): Promise<unknown>;
-  readonly options?: { readonly keyPrefix?: string | undefined };
+  readonly options?: {
+    readonly keyPrefix?: string | undefined;
+    readonly host?: string | undefined;
+    readonly port?: number | undefined;
+  };
   readonly status?: string;
   readonly stream?: { unref?(): void } | undefined;
   on(event: string, run: (...args: unknown[]) => void): unknown;
   off(event: string, run: (...args: unknown[]) => void): unknown;
   readonly isCluster?: boolean;
+  /** Of a cluster, as far as they are known. */
+  nodes?(): IoLike[];
   connect(): Promise<unknown>;
   disconnect(): void;
   duplicate(overrides?: object): IoLike;
@@ -162,23 +168,12 @@ export class IoClient implements RedisClient {
   }
 
   async openEar(events: EarEvents): Promise<RedisEar | undefined> {
-    // A cluster has a connection of its own for this.
-    if (this.#client.isCluster) return new IoClusterEar(this.#client, events);
-    const listening = this.#client.duplicate({
-      lazyConnect: true,
-      // Done here instead, so that it is known when it is done.
-      autoResubscribe: false,
-      enableOfflineQueue: true,
-      maxRetriesPerRequest: null,
-      socketTimeout: undefined,
-      retryStrategy: reconnectDelay,
-    });
-    return new IoEar(listening, this.#client.options?.keyPrefix ?? '', events);
+    return new IoEar(this.#client, events);
   }
 
   async close(): Promise<void> {
     if (!this.#first) return;
-    this.#first.isClosed = true;
+    this.#first.close();
     this.#client.disconnect();
   }
 }
@@ -199,36 +194,80 @@ function methodOf(command: string): string {
   return name;
 }
 
+/** Over a connection of its own; of a cluster, to any node, for each hears what is published anywhere. */
 class IoEar implements RedisEar {
   readonly #client: IoLike;
+  readonly #events: EarEvents;
   /** ioredis puts it before keys, also those of scripts, whose locks name the channels; never before channels. */
   readonly #prefix: string;
   /** Channels asked for. Written by `subscribe` and `unsubscribe`. */
   readonly #channels = new Set<string>();
+  /** A node that is no longer of the cluster hears nothing. */
+  readonly #removed: (node: unknown) => void;
+  /** Written by `#listen`. */
+  #listening: IoLike | undefined;
+  #tries = 0;
+  #isClosed = false;
 
-  constructor(client: IoLike, prefix: string, events: EarEvents) {
+  constructor(client: IoLike, events: EarEvents) {
     this.#client = client;
-    this.#prefix = prefix;
-    client.on('error', (error) => events.failed(error));
-    client.on('message', (channel) => events.heard(lockOfChannel(String(channel)).slice(prefix.length)));
+    this.#events = events;
+    this.#prefix = (!client.isCluster && client.options?.keyPrefix) || '';
+    this.#removed = (node) => {
+      const listening = this.#listening;
+      if (listening && placeOf(node) === placeOf(listening)) listening.disconnect();
+    };
+    if (client.isCluster) client.on('-node', this.#removed);
+    this.#listen();
+  }
+
+  #listen(): void {
+    if (this.#isClosed) return;
+    const listening = this.#duplicate();
+    this.#listening = listening;
+    if (!listening) return this.#listenLater();
+    const { failed, connected } = this.#events;
+    listening.on('error', failed);
+    listening.on('message', (channel) => this.#events.heard(lockOfChannel(String(channel)).slice(this.#prefix.length)));
     // It serves waiters only: it keeps no process alive.
-    client.on('connect', () => client.stream?.unref?.());
-    client.on('ready', () => {
-      const subscribed = this.#channels.size > 0 ? client.subscribe(...this.#channels) : Promise.resolve();
-      subscribed.then(
-        () => events.connected(),
-        (error: unknown) => events.failed(error),
-      );
+    listening.on('connect', () => listening.stream?.unref?.());
+    listening.on('ready', () => {
+      this.#tries = 0;
+      const subscribed = this.#channels.size > 0 ? listening.subscribe(...this.#channels) : Promise.resolve();
+      subscribed.then(connected, failed);
     });
+    // Of a cluster: the next may be another node's.
+    listening.on('end', () => this.#listenLater());
     // It goes on trying by itself; what keeps it from connecting is told to the listener.
-    client.connect().catch(() => {});
+    listening.connect().catch(() => {});
+  }
+
+  #listenLater(): void {
+    if (!this.#isClosed) systemClock.setTimeout(() => this.#listen(), reconnectDelay(this.#tries++));
+  }
+
+  /** `undefined`: no node of the cluster is known. */
+  #duplicate(): IoLike | undefined {
+    const nodes = this.#client.isCluster ? (this.#client.nodes?.() ?? []) : [this.#client];
+    return nodes[Math.floor(Math.random() * nodes.length)]?.duplicate({
+      lazyConnect: true,
+      // Done here instead, so that it is known when it is done.
+      autoResubscribe: false,
+      enableOfflineQueue: true,
+      // A subscription that was under way when its connection was lost would never be heard of again.
+      autoResendUnfulfilledCommands: true,
+      maxRetriesPerRequest: null,
+      connectTimeout: CONNECT_TIMEOUT,
+      socketTimeout: undefined,
+      retryStrategy: this.#client.isCluster ? null : reconnectDelay,
+    });
   }
 
   async subscribe(lock: string): Promise<unknown> {
     const channel = wakeChannel(this.#prefix + lock);
     this.#channels.add(channel);
     try {
-      return await this.#client.subscribe(channel);
+      return await this.#connected().subscribe(channel);
     } catch (error) {
       // Who still waits asks again.
       this.#channels.delete(channel);
@@ -236,66 +275,25 @@ class IoEar implements RedisEar {
     }
   }
 
-  unsubscribe(lock: string): Promise<unknown> {
+  async unsubscribe(lock: string): Promise<unknown> {
     const channel = wakeChannel(this.#prefix + lock);
     this.#channels.delete(channel);
-    return this.#client.unsubscribe(channel);
+    return this.#listening?.unsubscribe(channel);
+  }
+
+  #connected(): IoLike {
+    if (this.#listening) return this.#listening;
+    throw new Error('No node of the cluster is known.');
   }
 
   close(): void {
-    this.#client.disconnect();
+    this.#isClosed = true;
+    this.#client.off('-node', this.#removed);
+    this.#listening?.disconnect();
   }
 }
 
-/** Of cluster clients, who listens to which channel: a client leaves one for all who share it. Written by `IoClusterEar`. */
-const listening = new WeakMap<IoLike, Map<string, Set<IoClusterEar>>>();
-
-/** Of a cluster, which sees to its subscriptions itself when a node is lost. */
-class IoClusterEar implements RedisEar {
-  readonly #client: IoLike;
-  readonly #hear: (channel: unknown) => void;
-  readonly #moved: () => void;
-
-  constructor(client: IoLike, events: EarEvents) {
-    this.#client = client;
-    this.#hear = (channel) => {
-      if (String(channel).startsWith(WAKE)) events.heard(lockOfChannel(String(channel)));
-    };
-    this.#moved = () => events.connected();
-    client.on('message', this.#hear);
-    client.on('+subscriber', this.#moved);
-  }
-
-  async subscribe(lock: string): Promise<void> {
-    const channel = wakeChannel(lock);
-    const channels = listening.get(this.#client) ?? new Map<string, Set<IoClusterEar>>();
-    listening.set(this.#client, channels);
-    channels.set(channel, (channels.get(channel) ?? new Set()).add(this));
-    try {
-      await this.#client.subscribe(channel);
-    } catch (error) {
-      this.#leave(channel);
-      throw error;
-    }
-  }
-
-  async unsubscribe(lock: string): Promise<void> {
-    const channel = wakeChannel(lock);
-    if (this.#leave(channel)) await this.#client.unsubscribe(channel);
-  }
-
-  /** Answers whether nobody listens to it any more. */
-  #leave(channel: string): boolean {
-    const channels = listening.get(this.#client);
-    const ears = channels?.get(channel);
-    ears?.delete(this);
-    if (ears && ears.size > 0) return false;
-    channels?.delete(channel);
-    return true;
-  }
-
-  close(): void {
-    this.#client.off('message', this.#hear);
-    this.#client.off('+subscriber', this.#moved);
-  }
+function placeOf(node: unknown): string {
+  const { host, port } = (node as IoLike).options ?? {};
+  return `${host}:${port}`;
 }

@@ -28,10 +28,13 @@ export interface LocksOptions {
 
 /** What one try found out about one key. */
 type Tried =
-  | { readonly is: 'won'; readonly stored: Uint8Array | undefined }
+  | { readonly is: 'won'; readonly held: Held; readonly stored: Uint8Array | undefined }
   | { readonly is: 'held'; readonly by: string; readonly hasTtl: boolean };
 
-/** A lease as its renewal and release know it. */
+/** A lease as the server knows it. */
+type Named = Pick<Held, 'lock' | 'token'>;
+
+/** A lease as its renewal and release know it; while it is asked for, one that may be won. */
 interface Held {
   readonly lock: string;
   readonly token: string;
@@ -45,6 +48,10 @@ const NO_KEY = -2;
 export class RedisLocks {
   readonly #options: LocksOptions;
   readonly #foreign: ForeignLocks;
+  /** What the server may hold for us. Written by who asks for a lease, and by its end. */
+  readonly #open = new Map<string, Held>();
+  /** Requests for leases that are not answered. */
+  readonly #asking = new Set<Promise<unknown>>();
   /** Leases of one creation come due together. */
   readonly #renew: (held: Held) => Promise<boolean>;
   readonly #release: (held: Held) => Promise<undefined>;
@@ -89,7 +96,7 @@ export class RedisLocks {
     const leases = new Map<string, Lease>();
     for (const [at, key] of keys.entries()) {
       const one = tried[at];
-      if (one?.is === 'won') leases.set(key, this.#lease(key, token, one.stored, records));
+      if (one?.is === 'won') leases.set(key, this.#lease(key, one));
     }
     return leases;
   }
@@ -106,7 +113,7 @@ export class RedisLocks {
         const [tried] = await this.#try([key], token, records);
         if (tried?.is === 'won') {
           this.#foreign.forget(lock);
-          return this.#lease(key, token, tried.stored, records);
+          return this.#lease(key, tried);
         }
         if (wait === false || !tried) return undefined;
         watch.open();
@@ -131,36 +138,42 @@ export class RedisLocks {
   async #try(keys: readonly string[], token: string, records: RecordsRequest | undefined): Promise<readonly Tried[]> {
     const { commands, lockTimeout } = this.#options;
     const locks = keys.map((key) => this.#lockOf(key));
+    const asked = locks.map((lock): Held => ({ lock, token, region: records?.region }));
+    for (const held of asked) this.#open.set(idOf(held), held);
     const names = records ? recordNames(records) : [];
     const args = [String(keys.length), token, String(Math.ceil(lockTimeout)), records ? newIncarnation() : ''];
+    const asking = commands.run(ACQUIRE, [...keys, ...locks, ...names], args);
+    this.#asking.add(asking);
     try {
-      const reply = await commands.run(ACQUIRE, [...keys, ...locks, ...names], args);
+      const reply = await asking;
       const [read, ...answers] = listOf(reply, 1 + 3 * keys.length);
       if (records) records.found = parseRecords(records, listOf(read));
-      return keys.map((_, at) => triedFrom(answers[3 * at], answers[3 * at + 1], answers[3 * at + 2]));
+      const tried = asked.map((held, at) => triedFrom(held, answers[3 * at], answers[3 * at + 1], answers[3 * at + 2]));
+      for (const [at, held] of asked.entries()) if (tried[at]?.is !== 'won') this.#open.delete(idOf(held));
+      return tried;
     } catch (error) {
       // It may yet be won, by nobody.
-      this.releaseBehind(
-        locks,
-        locks.map(() => token),
-      );
+      this.releaseBehind(asked);
       throw error;
+    } finally {
+      this.#asking.delete(asking);
     }
   }
 
-  #lease(key: string, token: string, stored: Uint8Array | undefined, records: RecordsRequest | undefined): KeptLease {
+  #lease(key: string, { held, stored }: Tried & { is: 'won' }): KeptLease {
     const { lockTimeout, lockMaxHold, host } = this.#options;
-    const held: Held = { lock: this.#lockOf(key), token, region: records?.region };
-    return new KeptLease({
-      token,
+    const lease = new KeptLease({
+      token: held.token,
       stored,
       timeout: lockTimeout,
       maxHold: lockMaxHold,
       clock: host().clock,
       renew: () => this.#renew(held),
-      release: () => this.#release(held),
+      release: () => this.#release(held).finally(() => this.forget([held])),
       report: (verb, error) => host().report(verb, error, key),
     });
+    lease.whenLost(() => this.forget([held]));
+    return lease;
   }
 
   /** Of one region. */
@@ -185,9 +198,34 @@ export class RedisLocks {
   }
 
   /** After an acquire or a commit that failed: whatever the server makes of that, it ends by this. */
-  releaseBehind(locks: readonly string[], tokens: readonly string[]): void {
-    this.#options.commands.runBehind(RELEASE, locks, tokens);
+  releaseBehind(held: readonly Named[]): void {
+    this.forget(held);
+    this.#options.commands.runBehind(RELEASE, ...namesOf(held));
   }
+
+  /** The server no longer holds them for us, or nobody can say. */
+  forget(held: readonly Named[]): void {
+    for (const one of held) this.#open.delete(idOf(one));
+  }
+
+  /** Everything that is held here, or asked for: nobody could give it back once the connection is ended. */
+  async giveAllBack(): Promise<void> {
+    const { layout, commands } = this.#options;
+    const open = [...this.#open.values()];
+    // A pool, and sentinels of node-redis, may send what comes later first.
+    await Promise.allSettled(this.#asking);
+    const groups = layout.groups(open, ({ lock }) => lock);
+    await Promise.allSettled(groups.map((group) => commands.runLast(RELEASE, ...namesOf(group))));
+  }
+}
+
+/** The keys and arguments of `RELEASE`. */
+function namesOf(held: readonly Named[]): [locks: string[], tokens: string[]] {
+  return [held.map(({ lock }) => lock), held.map(({ token }) => token)];
+}
+
+function idOf({ lock, token }: Named): string {
+  return token + lock;
 }
 
 /** 128 random bits, for a record that may have to be seeded: drawn anew each time. */
@@ -199,8 +237,8 @@ function byRegion(held: readonly Held[]): Held[][] {
   return [...new Set(held.map(({ region }) => region))].map((region) => held.filter((one) => one.region === region));
 }
 
-function triedFrom(won: unknown, second: unknown, third: unknown): Tried {
-  if (Number(won) === 1) return { is: 'won', stored: Buffer.isBuffer(second) ? second : undefined };
+function triedFrom(held: Held, won: unknown, second: unknown, third: unknown): Tried {
+  if (Number(won) === 1) return { is: 'won', held, stored: Buffer.isBuffer(second) ? second : undefined };
   return { is: 'held', by: String(third), hasTtl: Number(second) >= 0 };
 }
 

@@ -1,4 +1,6 @@
 /** The package `redis` (node-redis): its client, pool, cluster and sentinel, told apart by shape, and clients made of an address. */
+import { randomBytes } from 'node:crypto';
+import { errorMonitor } from 'node:events';
 import { systemClock } from '../../clock.js';
 import { BackendUnavailableError } from '../../errors.js';
 import type { ClusterTarget, SentinelTarget } from '../redis-arguments.js';
@@ -28,8 +30,8 @@ interface NodeLike {
   sendCommand(...args: unknown[]): Promise<unknown>;
   readonly isOpen?: boolean;
   readonly isReady?: boolean;
-  on(event: string, run: (...args: unknown[]) => void): unknown;
-  off(event: string, run: (...args: unknown[]) => void): unknown;
+  on(event: string | symbol, run: (...args: unknown[]) => void): unknown;
+  off(event: string | symbol, run: (...args: unknown[]) => void): unknown;
   connect(): Promise<unknown>;
   destroy(): unknown;
   unref?(): void;
@@ -192,16 +194,9 @@ export class NodeClient implements RedisClient {
 
   async openEar(events: EarEvents): Promise<RedisEar | undefined> {
     if (this.#shape === 'node-cluster' || this.#shape === 'node-sentinel')
-      return new NodeEar(this.#client, events, false);
+      return new NodeSharedEar(this.#client, events);
     const listening = await this.#duplicate();
-    if (!listening) return undefined;
-    listening.on('error', (error) => events.failed(error));
-    // node-redis has subscribed again to everything by the time it is ready.
-    listening.on('ready', () => events.connected());
-    // It serves waiters only: it keeps no process alive.
-    listening.unref?.();
-    listening.connect().catch((error: unknown) => events.failed(error));
-    return new NodeEar(listening, events, true);
+    return listening && new NodeEar(listening, events);
   }
 
   /** A pool has no `duplicate`, its clients have. */
@@ -213,24 +208,24 @@ export class NodeClient implements RedisClient {
   }
 
   async close(): Promise<void> {
+    this.#own?.first.close();
     this.#own?.sockets.close(end(this.#client));
   }
 }
 
+/** Over a connection of its own, which has subscribed again to everything by the time it is ready. */
 class NodeEar implements RedisEar {
   readonly #client: NodeLike;
-  /** Ours to end. */
-  readonly #isOwn: boolean;
   readonly #hear: (message: string, channel: string) => void;
-  /** A sentinel's primary has moved, and its subscriptions with it. */
-  readonly #moved: () => void;
 
-  constructor(client: NodeLike, events: EarEvents, isOwn: boolean) {
+  constructor(client: NodeLike, events: EarEvents) {
     this.#client = client;
-    this.#isOwn = isOwn;
-    this.#hear = (_, channel) => events.heard(lockOfChannel(channel));
-    this.#moved = () => events.connected();
-    if (!isOwn) client.on('topology-change', this.#moved);
+    this.#hear = hearer(events);
+    client.on('error', (error) => events.failed(error));
+    client.on('ready', () => events.connected());
+    // It serves waiters only: it keeps no process alive.
+    client.unref?.();
+    client.connect().catch((error: unknown) => events.failed(error));
   }
 
   subscribe(lock: string): Promise<void> {
@@ -242,9 +237,92 @@ class NodeEar implements RedisEar {
   }
 
   close(): void {
-    if (this.#isOwn) end(this.#client);
-    else this.#client.off('topology-change', this.#moved);
+    end(this.#client);
   }
+}
+
+/** What clusters and sentinels say when their listening connection may have been lost, or made anew. A cluster is told by `node-ready`. */
+const SHAKEN = ['node-ready', 'topology-change', errorMonitor] as const;
+
+/**
+ * Over the listening connection of a cluster or of sentinels, which tell nobody when it is back: so a channel that nobody publishes to
+ * is subscribed to, which comes after all that there was.
+ */
+class NodeSharedEar implements RedisEar {
+  readonly #client: NodeLike;
+  readonly #events: EarEvents;
+  readonly #hear: (message: string, channel: string) => void;
+  readonly #probe = wakeChannel(`:${randomBytes(8).toString('hex')}`);
+  /** Locks subscribed to, or about to be. */
+  readonly #locks = new Set<string>();
+  /** Some subscription was refused: who asked for it is to be told when he may ask again. */
+  #hasRefused = false;
+  #state: 'quiet' | 'probing' | 'shaken' = 'quiet';
+  #isClosed = false;
+  readonly #shaken = () => void this.#look();
+
+  constructor(client: NodeLike, events: EarEvents) {
+    this.#client = client;
+    this.#events = events;
+    this.#hear = hearer(events);
+    for (const event of SHAKEN) client.on(event, this.#shaken);
+  }
+
+  async subscribe(lock: string): Promise<void> {
+    this.#locks.add(lock);
+    try {
+      await this.#client.subscribe(wakeChannel(lock), this.#hear);
+    } catch (error) {
+      this.#locks.delete(lock);
+      this.#hasRefused = true;
+      this.#shaken();
+      throw error;
+    }
+  }
+
+  unsubscribe(lock: string): Promise<void> {
+    this.#locks.delete(lock);
+    return this.#client.unsubscribe(wakeChannel(lock), this.#hear);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const event of SHAKEN) this.#client.off(event, this.#shaken);
+  }
+
+  /** Until it has got through since it was shaken last. */
+  async #look(): Promise<void> {
+    const isLooking = this.#state !== 'quiet';
+    this.#state = 'shaken';
+    if (isLooking) return;
+    for (let tries = 0; this.#state === 'shaken' && this.#isWanted; tries++) {
+      this.#state = 'probing';
+      if (await this.#getsThrough()) continue;
+      this.#state = 'shaken';
+      await new Promise<void>((resolve) => void systemClock.setTimeout(resolve, reconnectDelay(tries)));
+    }
+    this.#state = 'quiet';
+  }
+
+  get #isWanted(): boolean {
+    return !this.#isClosed && (this.#locks.size > 0 || this.#hasRefused);
+  }
+
+  async #getsThrough(): Promise<boolean> {
+    try {
+      await this.#client.subscribe(this.#probe, this.#hear);
+      this.#hasRefused = false;
+      this.#events.connected();
+      await this.#client.unsubscribe(this.#probe, this.#hear);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function hearer(events: EarEvents): (message: string, channel: string) => void {
+  return (_, channel) => events.heard(lockOfChannel(channel));
 }
 
 async function end(client: NodeLike): Promise<void> {

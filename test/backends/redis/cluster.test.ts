@@ -1,4 +1,5 @@
 /** A cluster of six: every verb over slots, a slot that moves, a primary that dies. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as ioredis from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -132,6 +133,22 @@ describe.each(ways)('%s', (_, openBy) => {
     await until(async () => (await listenedTo()).size > 0);
     await holder.set('k', bytes, { lease });
     expect((await waiting)?.stored).toEqual(bytes);
+  });
+
+  it('... also who missed it, because his listening connection was lost, again and again', async () => {
+    await flush();
+    const holder = await open();
+    const waiter = await open({ lockSleep: '1h' });
+    for (const key of ['k', 'l', 'm']) {
+      const lease = await holder.mutex?.(key)?.acquire();
+      const waiting = waiter.mutex?.(key)?.acquire();
+      await until(async () => (await listenedTo()).has(`dp1:wake:_lock{${key}}`));
+      // By then he sleeps: he looks once more when he is listened to.
+      await sleep(100);
+      const kill = (node: RunningRedis) => cluster.observerOf(node).raw('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await Promise.all([...cluster.nodes.map(kill), lease?.release()]);
+      await (await waiting)?.release();
+    }
   });
 
   it('nobody listens any more once it is closed, whosever the client is: to what is waited for, and to what was a moment ago', async () => {

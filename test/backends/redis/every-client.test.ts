@@ -1,5 +1,7 @@
 /** What every client must be able to do for the backend, from bytes to wake-ups. */
+
 import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RecordsRequest } from '../../../src/api.js';
 import { type Observer, observe, type RunningRedis, startRedis } from '../../services/redis.js';
@@ -113,6 +115,22 @@ describe.each(ways)('by $way', ({ open }) => {
       await (await waiting)?.release();
       // An hour is the alternative.
       expect(performance.now() - began).toBeLessThan(10_000);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('... also who missed it, because his listening connection was lost', async () => {
+    const other = await open(server.url, { lockSleep: '1h' });
+    const { backend } = opened;
+    try {
+      const lease = await backend.mutex('k')?.acquire();
+      const waiting = other.backend.mutex('k')?.acquire();
+      await subscribed(1);
+      // By then he sleeps: he looks once more when he is listened to.
+      await sleep(100);
+      await Promise.all([observer.raw('CLIENT', 'KILL', 'TYPE', 'pubsub'), lease?.release()]);
+      await (await waiting)?.release();
     } finally {
       await other.close();
     }

@@ -1,7 +1,12 @@
 /** When the server is gone, frozen or back, or answers with what is not ours. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as ioredis from 'ioredis';
+import * as iovalkey from 'iovalkey';
 import { createClient, createCluster, createSentinel } from 'redis';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BackendHost } from '../../../src/api.js';
+import { serverFrom } from '../../../src/backends/redis/address.js';
+import { IoClient } from '../../../src/backends/redis/io-client.js';
 import { redisBackend } from '../../../src/backends/redis.js';
 import { FakeClock } from '../../../src/testing/fake-clock.js';
 import { type Observer, observe, startRedis } from '../../services/redis.js';
@@ -92,6 +97,17 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
     await expect(backend.get('k')).rejects.toMatchObject({ code: 'DOGPILE_REGION_CLOSED' });
   });
 
+  it('close gives back what is held, and what is won by nobody any more', async () => {
+    const server = await serve();
+    const observer = await look(server.url);
+    const backend = await open(server.url, {}, way);
+    await backend.mutex('held')?.acquire();
+    const asked = Promise.allSettled([backend.mutex('one')?.acquire(), backend.acquireMulti(['two', 'three'])]);
+    await backend.close();
+    await asked;
+    expect(await observer.raw('KEYS', '_lock*')).toEqual([]);
+  });
+
   it('who waits for a lock when it is closed is told so at once, not when he would have looked again', async () => {
     const server = await serve();
     const observer = await look(server.url);
@@ -119,6 +135,28 @@ describe.each([nodeRedisByUrl, ioredisByUrl, iovalkeyByUrl])('made of $way', (wa
   );
 });
 
+it.each([
+  ['ioredis', ioredis],
+  ['iovalkey', iovalkey],
+])('a subscription of %s that is under way when its connection is lost is made by the next one', async (_, module) => {
+  const server = await serve();
+  const observer = await look(server.url);
+  const client = IoClient.made(module, serverFrom('url', server.url));
+  onTestFinished(() => client.close());
+  const ear = await client.openEar({ heard: () => {}, connected: () => {}, failed: () => {} });
+  onTestFinished(() => ear?.close());
+  await ear?.subscribe('one');
+  server.freeze();
+  const killed = observer.raw('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  const subscribed = ear?.subscribe('other');
+  // Both are there when it goes on.
+  await sleep(50);
+  server.thaw();
+  await killed;
+  await subscribed;
+  await until(async () => (await subscriptions(observer)) === 2);
+});
+
 describe.each(handedInWays)('with $way', (way) => {
   it('a call ends within its deadline when the server is gone, and works when it is back', async () => {
     const first = await startRedis();
@@ -132,11 +170,16 @@ describe.each(handedInWays)('with $way', (way) => {
     await untilDone(() => backend.get('k'));
   });
 
-  it('close leaves the client that was handed in to its owner', async () => {
+  it('close leaves the client that was handed in to its owner, and no lease behind', async () => {
     const server = await serve();
+    const observer = await look(server.url);
     const one = await way.open(server.url);
     await one.backend.set('k', bytes);
+    await one.backend.mutex('k')?.acquire();
+    const asked = Promise.allSettled([one.backend.mutex('one')?.acquire(), one.backend.acquireMulti(['two', 'three'])]);
     await one.backend.close();
+    await asked;
+    expect(await observer.raw('KEYS', '*_lock*')).toEqual([]);
     await one.close();
   });
 });

@@ -50,3 +50,12 @@ it('that connects only once it is closed is ended again', async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(client.destroy).toHaveBeenCalledTimes(2);
 });
+
+it('nobody waits for its first connection once it is closed', async () => {
+  const { module } = moduleOf(() => new Promise(() => {}));
+  const opened = NodeClient.madeOfCluster(module, target);
+  const opening = opened.opening;
+  await opened.close();
+  await opening;
+  expect(opened.opening).toBeUndefined();
+});

@@ -1,4 +1,5 @@
 /** A primary that sentinels name: found, lost to a failover, and found again. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as ioredis from 'ioredis';
 import * as iovalkey from 'iovalkey';
 import { createSentinel } from 'redis';
@@ -9,6 +10,7 @@ import { SILENCE_TIMEOUT } from '../../../src/backends/redis/client.js';
 import { IoClient, type IoModule } from '../../../src/backends/redis/io-client.js';
 import { redisBackend, redisSentinelBackend } from '../../../src/backends/redis.js';
 import { checkRedisArguments } from '../../../src/backends/redis-arguments.js';
+import { observe } from '../../services/redis.js';
 import { startWatched, type Watched } from '../../services/sentinel.js';
 import { freePort } from '../../services/server.js';
 import { until, untilDone } from '../../support/wait.js';
@@ -36,12 +38,17 @@ async function works(backend: CacheBackend<Uint8Array>, key: string): Promise<bo
   }
 }
 
+interface Args {
+  readonly timeout?: string | undefined;
+  readonly lockSleep?: string;
+}
+
 function byIo(
   module: IoModule,
-  timeout?: string,
+  args: Args,
   { sentinels, serviceName }: Pick<Watched, 'sentinels' | 'serviceName'> = watched,
 ): CacheBackend<Uint8Array> {
-  const settings = checkRedisArguments('redis_sentinel', { sentinels, serviceName, timeout });
+  const settings = checkRedisArguments('redis_sentinel', { sentinels, serviceName, ...args });
   const { target } = settings;
   return new RedisBackend(settings, async () => {
     if (target.at !== 'sentinels') throw new Error('It is elsewhere.');
@@ -51,40 +58,39 @@ function byIo(
 
 const nodes = () => watched.sentinels.map((address) => ({ host: '127.0.0.1', port: Number(address.split(':')[1]) }));
 
-const ways: readonly [string, (timeout?: string) => Promise<CacheBackend<Uint8Array>>][] = [
+const ways: readonly [string, (args?: Args) => Promise<CacheBackend<Uint8Array>>][] = [
   [
     'made by redis',
-    async (timeout) =>
-      redisSentinelBackend({ sentinels: watched.sentinels, serviceName: watched.serviceName, timeout }),
+    async (args) => redisSentinelBackend({ sentinels: watched.sentinels, serviceName: watched.serviceName, ...args }),
   ],
-  ['made by ioredis', async (timeout) => byIo(ioredis, timeout)],
-  ['made by iovalkey', async (timeout) => byIo(iovalkey, timeout)],
+  ['made by ioredis', async (args = {}) => byIo(ioredis, args)],
+  ['made by iovalkey', async (args = {}) => byIo(iovalkey, args)],
   [
     'a sentinel of redis handed in',
-    async (timeout) => {
+    async (args) => {
       const client = createSentinel({ name: watched.serviceName, sentinelRootNodes: nodes() });
       client.on('error', () => {});
       await client.connect();
       ends.push(() => client.destroy());
-      return redisSentinelBackend({ client, timeout });
+      return redisSentinelBackend({ client, ...args });
     },
   ],
   [
     'a client of ioredis handed in',
-    async (timeout) => {
+    async (args) => {
       const client = new ioredis.Redis({ sentinels: nodes(), name: watched.serviceName });
       client.on('error', () => {});
       ends.push(() => client.disconnect());
-      return redisSentinelBackend({ client, timeout });
+      return redisSentinelBackend({ client, ...args });
     },
   ],
 ];
 
 describe.each(ways)('%s', (_, open) => {
   it('serves, fails over to the new primary by itself, and wakes waiters there', { timeout: 120_000 }, async () => {
-    const backend = await open('10s');
+    const backend = await open({ timeout: '10s' });
     ends.push(() => backend.close?.());
-    const other = await open('10s');
+    const other = await open({ timeout: '10s' });
     ends.push(() => other.close?.());
     await backend.ready?.();
     await backend.set('k', bytes);
@@ -106,9 +112,42 @@ describe.each(ways)('%s', (_, open) => {
   });
 });
 
+it.each(ways)('%s: who waits is woken also when his listening connection was lost meanwhile', async (_, open) => {
+  const holder = await open({ timeout: '10s' });
+  ends.push(() => holder.close?.());
+  const waiter = await open({ timeout: '10s', lockSleep: '1h' });
+  ends.push(() => waiter.close?.());
+  const observer = await observe(watched.primary.url);
+  ends.push(() => observer.close());
+  for (const key of ['k', 'l', 'm']) {
+    const channel = `dp1:wake:_lock${key}`;
+    const lease = await holder.mutex?.(key)?.acquire();
+    const waiting = waiter.mutex?.(key)?.acquire();
+    await until(async () => String(await observer.raw('PUBSUB', 'CHANNELS', channel)) === channel);
+    // By then he sleeps: he looks once more when he is listened to.
+    await sleep(100);
+    await Promise.all([observer.raw('CLIENT', 'KILL', 'TYPE', 'pubsub'), lease?.release()]);
+    await (await waiting)?.release();
+  }
+});
+
+it.each(ways)('%s: close gives back what is held, and what is won by nobody any more', async (_, open) => {
+  const backend = await open({ timeout: '10s' });
+  const observer = await observe(watched.primary.url);
+  ends.push(() => observer.close());
+  await backend.mutex?.('held')?.acquire();
+  const keys = ['one', 'two', 'three'];
+  const asked = Promise.allSettled(keys.map((key) => backend.mutex?.(key)?.acquire()));
+  // The first is sent; a sentinel of node-redis sends the others behind what comes now.
+  await new Promise((resolve) => process.nextTick(resolve));
+  await backend.close?.();
+  await asked;
+  expect(await observer.raw('KEYS', '_lock*')).toEqual([]);
+});
+
 it.each(ways.slice(0, 2))('%s: a sentinel that is gone is passed over, also by the first call', async (_, open) => {
   watched = { ...watched, sentinels: [`127.0.0.1:${await freePort()}`, ...watched.sentinels] };
-  const backend = await open('20s');
+  const backend = await open({ timeout: '20s' });
   ends.push(() => backend.close?.());
   await backend.set('k', bytes);
   expect(await backend.get('k')).toEqual(bytes);
@@ -129,7 +168,7 @@ it.each(ways.slice(0, 3))(
     const [first] = watched.sentinelServers;
     // The first that is asked.
     first?.freeze();
-    const backend = await open('1s');
+    const backend = await open({ timeout: '1s' });
     ends.push(() => backend.close?.());
     const began = Date.now();
     await until(() => works(backend, 'k'));
@@ -152,7 +191,7 @@ it.each([
     }
   }
   for (const sentinel of watched.sentinelServers) sentinel.freeze();
-  const backend = byIo({ ...(module as IoModule), SentinelConnector }, '1s');
+  const backend = byIo({ ...(module as IoModule), SentinelConnector }, { timeout: '1s' });
   ends.push(() => backend.close?.());
   expect(await works(backend, 'k')).toBe(false);
   // As its detector does.
@@ -182,7 +221,7 @@ it('one of three sentinels is lost, then the primary: processes by each package 
 it.each(ways.slice(0, 3))(
   '%s: a primary that hangs is left for the one that the sentinels name',
   async (_, open) => {
-    const backend = await open('500ms');
+    const backend = await open({ timeout: '500ms' });
     ends.push(() => backend.close?.());
     await until(() => works(backend, 'k'));
     const hangs = Date.now();
@@ -196,7 +235,7 @@ it.each(ways.slice(0, 3))(
 
 describe.each<[string, (target: Pick<Watched, 'sentinels' | 'serviceName'>) => CacheBackend<Uint8Array>]>([
   ['made by redis', ({ sentinels, serviceName }) => redisSentinelBackend({ sentinels, serviceName, timeout: '300ms' })],
-  ['made by ioredis', (target) => byIo(ioredis, '300ms', target)],
+  ['made by ioredis', (target) => byIo(ioredis, { timeout: '300ms' }, target)],
 ])('%s', (_, open) => {
   it.each<[string, () => Pick<Watched, 'sentinels' | 'serviceName'>, RegExp]>([
     [
