@@ -14,6 +14,7 @@ import { observe } from '../../services/redis.js';
 import { startWatched, type Watched } from '../../services/sentinel.js';
 import { freePort } from '../../services/server.js';
 import { until, untilDone } from '../../support/wait.js';
+import { locksLeftByClose } from './support/closing.js';
 import { goOn, share, startFleet, startMember } from './support/fleet.js';
 
 let watched: Watched;
@@ -132,17 +133,9 @@ it.each(ways)('%s: who waits is woken also when his listening connection was los
 });
 
 it.each(ways)('%s: close gives back what is held, and what is won by nobody any more', async (_, open) => {
-  const backend = await open({ timeout: '10s' });
   const observer = await observe(watched.primary.url);
   ends.push(() => observer.close());
-  await backend.mutex?.('held')?.acquire();
-  const keys = ['one', 'two', 'three'];
-  const asked = Promise.allSettled(keys.map((key) => backend.mutex?.(key)?.acquire()));
-  // The first is sent; a sentinel of node-redis sends the others behind what comes now.
-  await new Promise((resolve) => process.nextTick(resolve));
-  await backend.close?.();
-  await asked;
-  expect(await observer.raw('KEYS', '_lock*')).toEqual([]);
+  expect(await locksLeftByClose(() => open({ timeout: '10s' }), observer)).toEqual([]);
 });
 
 it.each(ways.slice(0, 2))('%s: a sentinel that is gone is passed over, also by the first call', async (_, open) => {
