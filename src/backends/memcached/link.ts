@@ -71,10 +71,9 @@ export class Link<Client> {
       return Promise.reject(this.#typed(verb, new Error(`it is down (${messageOf(this.#trouble)})`)));
     this.#term ??= this.#open();
     const term = this.#term;
-    const { timeout, place } = this.#options;
+    const { timeout } = this.#options;
     const clock = this.#options.clock();
     const over = clock.now() + timeout;
-    const late = () => new BackendTimeoutError(`memcached (${place}) did not answer "${verb}" within ${timeout} ms.`);
     return new Promise((resolve, reject) => {
       const leave = () => {
         clock.clearTimeout(timer);
@@ -84,13 +83,13 @@ export class Link<Client> {
       const fail = (said: unknown) => {
         leave();
         // After an event loop that was held up for long, the package may come before us to say that there is no answer.
-        const error = said instanceof DogpileCacheError || clock.now() < over ? said : late();
+        const error = said instanceof DogpileCacheError || clock.now() < over ? said : this.#late(verb);
         this.#note(error);
         reject(this.#typed(verb, error));
         return error;
       };
       const expire = () => {
-        if (term.waiting.has(fail)) this.#giveUp(term, fail(late()));
+        if (term.waiting.has(fail)) this.#giveUp(term, fail(this.#late(verb)));
       };
       const timer = clock.setTimeout(() => afterTurn(expire), timeout);
       term.waiting.add(fail);
@@ -163,6 +162,11 @@ export class Link<Client> {
     for (const fail of [...term.waiting]) told = fail(told);
     term.givenUp.abort();
     term.connection?.end();
+  }
+
+  #late(verb: string): BackendTimeoutError {
+    const { place, timeout } = this.#options;
+    return new BackendTimeoutError(`memcached (${place}) did not answer "${verb}" within ${timeout} ms.`);
   }
 
   /** What the server answers with, however unwelcome, is an answer. */

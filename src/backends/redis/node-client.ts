@@ -175,7 +175,7 @@ export class NodeClient implements RedisClient {
 
   send(words: readonly [string, ...Word[]], key: string): Promise<unknown> {
     const client = this.#client;
-    if (client.isOpen === false && !this.#own) throw notConnected();
+    if (!this.#own && client.isOpen === false) throw notConnected();
     switch (this.#shape) {
       case 'node-cluster':
         return client.sendCommand(key, false, words, OPTIONS);
